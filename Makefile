@@ -1,0 +1,65 @@
+# make demo   the sample library, the whole graph, a few answers       (Python 3.11+ is all it needs)
+# make test   lint and every test                                      make ui    Dagster's web pages
+# make bench  the benchmarks of BENCHMARKS.md                          make lock  pins anew
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+# torch and BLAS threads on shared cores cost more than they bring; a step runs one process a core.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.PHONY: demo test unit ui lint format bench lock clean
+
+# The locks list everything, so they are installed without resolving; torch goes first and with its
+# own dependencies, because those differ between its CPU and CUDA builds.
+define install
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q "torch==$$(sed -n 's/^torch==//p' $(1))" -c $(1)
+	$(PIP) install -q --no-deps -r $(1)
+	$(PIP) install -q --no-deps -e .
+	touch $@
+endef
+
+$(VENV)/.installed: requirements/kadr.lock pyproject.toml
+	@echo "installing into $(VENV): a few minutes the first time"
+	@$(call install,requirements/kadr.lock)
+
+$(VENV)/.installed-dev: requirements/dev.lock pyproject.toml
+	@echo "installing into $(VENV), with what tests need: a few minutes the first time"
+	@$(call install,requirements/dev.lock)
+	@touch $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/kadr demo
+
+ui: $(VENV)/.installed
+	$(BIN)/kadr ui
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/unit
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.decode
+	$(BIN)/python -m benchmarks.extract
+	$(BIN)/python -m benchmarks.accuracy
+
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv
+	build/lock/bin/python requirements/make_locks.py build/lock/bin/uv
+
+clean:
+	rm -rf $(VENV) build
