@@ -1,0 +1,217 @@
+"""Datasets on disk: one Parquet file per dataset and batch, replaced whole or not at all.
+
+The file's footer carries a ledger: for every video that is done, the key of what its rows were
+made from. A re-run keeps the rows whose key still holds and computes the others, so rows and the
+knowledge that they are done can never disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assets.storage import Storage
+from ml.schemas import Dataset
+
+_LEDGER_KEY = b"kadr.ledger"
+# A row group is closed at 16 MB: large enough that one object-store read is worth its latency,
+# small enough that a reader holding one does not notice it.
+ROW_GROUP_BYTES = 16 << 20
+READ_ROWS = 64  # rows in a RecordBatch that is read; 64 JPEG frames are some 4 MB
+_ALREADY_COMPRESSED = {"jpeg", "flac", "luma_zstd"}
+
+
+def key_of(*parts: str) -> str:
+    """A short key for the inputs that rows are made from: BLAKE2b-64, hex."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a file holds: ``keys`` by video that is done (also when it has no rows), and its maker."""
+
+    maker: str
+    keys: Mapping[str, str]
+    layout: str = ""
+
+    def fingerprint(self) -> str:
+        """The same for two files exactly when they were made from the same by the same."""
+        return key_of(self.maker, self.layout, json.dumps(dict(self.keys)))
+
+
+def layout_of(dataset: Dataset) -> str:
+    """Changes when a column is added, dropped or retyped, so that older files are remade."""
+    return key_of(*(f"{f.name} {f.type} {f.nullable}" for f in dataset.schema))
+
+
+@dataclass
+class _Writer:
+    """Streams rows into a temporary file in row groups of about ``ROW_GROUP_BYTES``."""
+
+    dataset: Dataset
+    path: Path
+    rows: int = 0
+    _pending: list[pa.RecordBatch] = field(default_factory=list)
+    _pending_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        names = self.dataset.schema.names
+        compression = {n: "none" if n in _ALREADY_COMPRESSED else "zstd" for n in names}
+        self._file = pq.ParquetWriter(
+            self.path,
+            self.dataset.schema,
+            compression=compression,
+            use_dictionary=[n for n in names if n in {"video_id", "model", "language"}],
+        )
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows of the dataset's schema."""
+        self.rows += rows.num_rows
+        self._pending.append(rows)
+        self._pending_bytes += rows.nbytes
+        if self._pending_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            table = pa.Table.from_batches(self._pending, self.dataset.schema)
+            self._file.write_table(table, row_group_size=max(1, table.num_rows))
+        self._pending, self._pending_bytes = [], 0
+
+    def close(self, ledger: Ledger | None) -> None:
+        """Write what is left and, unless the file is being given up, the ledger."""
+        if ledger is not None:
+            self._flush()
+            stored = {"maker": ledger.maker, "layout": layout_of(self.dataset)}
+            text = json.dumps({**stored, "keys": dict(ledger.keys)})
+            self._file.add_key_value_metadata({_LEDGER_KEY: text.encode()})
+        self._file.close()
+
+
+class DatasetStore:
+    """Reads and replaces ``datasets/{name}/{batch}.parquet`` under a storage root."""
+
+    def __init__(self, storage: Storage, scratch: Path) -> None:
+        self.storage, self.scratch = storage, scratch
+
+    @staticmethod
+    def key(name: str, batch: str) -> str:
+        """Where the file lies below the root."""
+        return f"datasets/{name}/{batch}.parquet"
+
+    def ledger(self, name: str, batch: str) -> Ledger | None:
+        """The footer's ledger, or None where the dataset has no file for the batch."""
+        with self._open(name, batch) as file:
+            if file is None:
+                return None
+            stored = json.loads(file.metadata.metadata[_LEDGER_KEY])
+            return Ledger(stored["maker"], stored["keys"], stored["layout"])
+
+    def row_count(self, name: str, batch: str) -> int:
+        """Rows in the file; 0 where there is none."""
+        with self._open(name, batch) as file:
+            return 0 if file is None else file.metadata.num_rows
+
+    def rows(
+        self,
+        dataset: Dataset,
+        batch: str,
+        *,
+        columns: Sequence[str] | None = None,
+        video_ids: Iterable[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream rows in file order, of all videos or of some; memory holds one row group.
+
+        Row groups without a wanted video are not read beyond their ids.
+        """
+        wanted = None if video_ids is None else pa.array(sorted(set(video_ids)), pa.string())
+        if wanted is not None and not len(wanted):
+            return
+        with self._open(dataset.name, batch) as file:
+            if file is None:
+                return
+            groups = [g for g in range(file.num_row_groups) if _holds(file, g, wanted)]
+            for rows in file.iter_batches(READ_ROWS, row_groups=groups, columns=columns):
+                kept = rows if wanted is None else rows.filter(_is_in(rows, wanted))
+                if kept.num_rows:
+                    yield kept
+
+    def table(
+        self, dataset: Dataset, batch: str, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """All rows at once, for datasets without pictures or sound."""
+        schema = dataset.schema if columns is None else _project(dataset.schema, columns)
+        return pa.Table.from_batches(
+            [b.cast(schema) for b in self.rows(dataset, batch, columns=columns)], schema
+        )
+
+    @contextmanager
+    def replace(self, dataset: Dataset, batch: str) -> Iterator[_Replacement]:
+        """Write a new file; it takes the old one's place only when ``publish`` is called."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{dataset.name}-", dir=self.scratch) as folder:
+            writer = _Writer(dataset, Path(folder) / "new.parquet")
+            replacement = _Replacement(self.storage, self.key(dataset.name, batch), writer)
+            try:
+                yield replacement
+            finally:
+                replacement.give_up()
+
+    @contextmanager
+    def _open(self, name: str, batch: str) -> Iterator[pq.ParquetFile | None]:
+        key = self.key(name, batch)
+        if not self.storage.exists(key):
+            yield None
+            return
+        with self.storage.open_reader(key) as source, pq.ParquetFile(source) as file:
+            yield file
+
+
+@dataclass
+class _Replacement:
+    storage: Storage
+    key: str
+    writer: _Writer
+    closed: bool = False
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Append rows; they must fit the dataset's schema to the column."""
+        if rows.schema != self.writer.dataset.schema:
+            rows = rows.cast(self.writer.dataset.schema)
+        self.writer.write(rows)
+
+    def publish(self, ledger: Ledger) -> None:
+        """Close the file and move it into place: readers see the old file or the new one."""
+        self.writer.close(ledger)
+        self.closed = True
+        self.storage.put_file(self.writer.path, self.key)
+
+    def give_up(self) -> None:
+        """Close a file that was not published; it goes with its folder."""
+        if not self.closed:
+            self.writer.close(None)
+            self.closed = True
+
+
+def _is_in(rows: pa.RecordBatch | pa.Table, video_ids: pa.Array) -> pa.Array:
+    return pc.is_in(rows.column("video_id"), value_set=video_ids)
+
+
+def _holds(file: pq.ParquetFile, group: int, wanted: pa.Array | None) -> bool:
+    if wanted is None:
+        return True
+    ids = file.read_row_group(group, columns=["video_id"])
+    return bool(pc.any(_is_in(ids, wanted)).as_py())
+
+
+def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([schema.field(name) for name in columns])

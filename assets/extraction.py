@@ -1,0 +1,215 @@
+"""``videos``, ``frames``, ``motion``, ``audio``: one decode of each file gives all four.
+
+The files of a batch are decoded in worker processes; a file that crashes, hangs or is broken costs
+its own row. A re-run decodes again only what is missing, was left for another try, or was made by
+another decoder or other options.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from assets.batches import Batch
+from assets.datasets import DatasetStore, Ledger, key_of, layout_of
+from assets.incremental import Merge
+from assets.progress import Progress
+from assets.resources import Library
+from assets.sources import SourceVideo, fetch
+from ml.failures import Filtered, PermanentFailure, VideoFailure
+from ml.runner import Timings
+from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS, Dataset
+
+if TYPE_CHECKING:
+    from ml.extract import ExtractOptions, Extracted
+    from ml.workers import Outcome
+
+MEDIA = (FRAMES, MOTION, AUDIO)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file for one worker process."""
+
+    video: SourceVideo
+    spool: str
+    options: ExtractOptions
+    storage_options: Mapping[str, str]
+    superseded_by: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker sends back; the rows lie in the spool folder."""
+
+    media: Extracted
+    source_version: str
+
+
+def extract_one(task: Task) -> Done:
+    """Fetch and decode one file. Runs in a worker process."""
+    from ml.extract import Source, extract
+
+    if task.superseded_by:
+        raise Filtered(f"superseded by a newer version in batch {task.superseded_by}")
+    if task.video.problem:
+        raise PermanentFailure(task.video.problem)
+    spool = Path(task.spool)
+    spool.mkdir(parents=True)
+    with fetch(task.video.uri, spool, dict(task.storage_options)) as (path, version):
+        media = extract(Source(task.video.video_id, path), spool, task.options)
+    return Done(media, version)
+
+
+@dataclass
+class Extraction:
+    """The four files of a batch while they are being brought up to date."""
+
+    store: DatasetStore
+    batch: Batch
+    superseded: Mapping[str, str]
+    options: ExtractOptions
+    force: bool = False
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    timings: Timings = field(default_factory=Timings)
+
+    def __post_init__(self) -> None:
+        self.keys = {v.video_id: self._source_key(v) for v in self.batch.videos}
+        if not self.force:
+            self._keep_what_holds()
+
+    @property
+    def todo(self) -> list[SourceVideo]:
+        """Videos to decode, in the batch's order."""
+        return [v for v in self.batch.videos if v.video_id not in self.kept]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the four files already say all there is to say."""
+        return len(self.kept) == len(self.keys) > 0
+
+    def _source_key(self, video: SourceVideo) -> str:
+        later = self.superseded.get(video.video_id, "")
+        catalogue = (str(video.published_at), video.title, video.description, video.tags)
+        return key_of(video.uri, video.version, later, self.options.maker, *catalogue)
+
+    def _media_key(self, row: Mapping[str, Any]) -> str:
+        return key_of(row["content_hash"], self.options.maker)
+
+    def _keep_what_holds(self) -> None:
+        name = self.batch.name
+        ledgers = {d.name: self.store.ledger(d.name, name) for d in (VIDEOS, *MEDIA)}
+        if not all(
+            ledger is not None and ledger.layout == layout_of(d)
+            for d, ledger in zip((VIDEOS, *MEDIA), ledgers.values(), strict=True)
+        ):
+            return
+        keys = {d: ledger.keys for d, ledger in ledgers.items() if ledger is not None}
+        for row in self.store.table(VIDEOS, name).to_pylist():
+            video = row["video_id"]
+            if keys["videos"].get(video) == self.keys.get(video) and (
+                row["status"] != "ok"
+                or all(keys[d.name].get(video) == self._media_key(row) for d in MEDIA)
+            ):
+                self.rows[video] = row
+        self.kept = frozenset(self.rows)
+
+    def write(self, outcomes: Iterator[Outcome[Task, Done]], progress: Progress) -> None:
+        """Write the four files from the kept rows and the workers' outcomes, in batch order."""
+        began = perf_counter()
+        with ExitStack() as stack:
+            name, order = self.batch.name, list(self.keys)
+            new = {d: stack.enter_context(self.store.replace(d, name)) for d in MEDIA}
+            old = {d: self.store.rows(d, name, video_ids=self.kept) for d in MEDIA}
+            merges = {d: Merge(new[d].write, order, old[d]) for d in MEDIA}
+            for outcome in outcomes:
+                self._take(outcome, merges)
+                progress.step()
+            for dataset, merge in merges.items():
+                merge.finish()
+                new[dataset].publish(Ledger(self.options.maker, self._media_ledger()))
+        self._write_videos()
+        self.timings.wall_s = perf_counter() - began
+
+    def _take(self, outcome: Outcome[Task, Done], merges: Mapping[Dataset, Merge]) -> None:
+        from ml.extract import spooled
+
+        task, began = outcome.task, perf_counter()
+        self.timings.compute_s += outcome.seconds
+        self.rows[task.video.video_id] = _video_row(task.video, outcome.value, outcome.failure)
+        if outcome.failure is None:
+            for dataset, merge in merges.items():
+                for rows in spooled(task.spool, dataset.name):
+                    merge.write(rows)
+        shutil.rmtree(task.spool, ignore_errors=True)
+        self.timings.write_s += perf_counter() - began
+
+    def _media_ledger(self) -> dict[str, str]:
+        return {v: self._media_key(row) for v in self.keys if (row := self.rows[v])["status"] == "ok"}
+
+    def _write_videos(self) -> None:
+        """Last, so that a step killed before here does its unfinished videos again."""
+        rows = [self.rows[video] for video in self.keys]
+        final = {r["video_id"] for r in rows if r["failure_kind"] != "retryable"}
+        with self.store.replace(VIDEOS, self.batch.name) as new:
+            new.write(pa.RecordBatch.from_pylist(rows, VIDEOS.schema))
+            keys = {video: key for video, key in self.keys.items() if video in final}
+            new.publish(Ledger(self.options.maker, keys))
+
+
+def _video_row(
+    video: SourceVideo, done: Done | None, failure: VideoFailure | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {f.name: _EMPTY[f.type] for f in VIDEOS.schema}
+    row |= {
+        name: getattr(video, name)
+        for name in ("video_id", "uri", "published_at", "title", "description", "tags")
+    }
+    row |= {"source_version": video.version, "source_bytes": video.source_bytes}
+    if done is not None:
+        media = {k: v for k, v in asdict(done.media).items() if k in row}
+        return row | media | {"status": "ok", "source_version": done.source_version}
+    assert failure is not None
+    status = "filtered" if isinstance(failure, Filtered) else "failed"
+    return row | {"status": status, "failure_kind": failure.kind, "error": str(failure)}
+
+
+_EMPTY = {f.type: 0 for f in VIDEOS.schema} | {pa.string(): "", pa.bool_(): False}
+
+
+@contextmanager
+def decoded(
+    extraction: Extraction, library: Library, workers: int
+) -> Iterator[Iterator[Outcome[Task, Done]]]:
+    """Outcomes of decoding what is to do, in the batch's order, from worker processes."""
+    from ml.workers import run_tasks
+
+    library.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="extract-", dir=library.scratch) as spool:
+        tasks = [
+            Task(
+                video,
+                str(Path(spool) / str(i)),
+                extraction.options,
+                library.storage_options,
+                extraction.superseded.get(video.video_id, ""),
+            )
+            for i, video in enumerate(extraction.todo)
+        ]
+        with closing(run_tasks(extract_one, tasks, workers=workers, limit_s=_limit_s)) as outcomes:
+            yield outcomes
+
+
+def _limit_s(task: Task) -> float:
+    from ml.extract import limit_s
+
+    return limit_s(task.video.source_bytes)

@@ -1,0 +1,107 @@
+"""What assets ask for: the library's files, the decoder, the models, ClickHouse.
+
+Resources hold plain settings, so they travel to another process or machine; what is expensive is
+opened by the step that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets.batches import BatchRegistry
+from assets.clickhouse import ClickHouse
+from assets.datasets import DatasetStore
+from assets.storage import Storage
+from ml.profiles import Profile, profile
+
+if TYPE_CHECKING:
+    from ml.extract import ExtractOptions
+
+
+class Library(dg.ConfigurableResource):
+    """Batches, datasets and indexes under one root; scratch space beside the local state."""
+
+    root: str
+    state: str
+    storage_options: dict[str, str] = {}
+
+    @property
+    def storage(self) -> Storage:
+        """The root, local or in an object store."""
+        return Storage(self.root, dict(self.storage_options))
+
+    @property
+    def scratch(self) -> Path:
+        """Local space for temporary files; what a killed step left there is removed by the CLI."""
+        return Path(self.state) / "scratch"
+
+    @property
+    def datasets(self) -> DatasetStore:
+        """The Parquet datasets."""
+        return DatasetStore(self.storage, self.scratch)
+
+    @property
+    def batches(self) -> BatchRegistry:
+        """The batch lists."""
+        return BatchRegistry(self.storage)
+
+
+class Decoding(dg.ConfigurableResource):
+    """How source files are decoded, and how many at once."""
+
+    reader: str = "pyav"
+    workers: int = 1
+    min_duration_s: float = 0.0
+    max_duration_s: float = 6 * 3600.0
+    max_failed_share: float = 0.5
+
+    def options(self) -> ExtractOptions:
+        """The settings of one decode pass."""
+        from ml.extract import ExtractOptions
+
+        return ExtractOptions(
+            reader=self.reader,
+            min_duration_s=self.min_duration_s,
+            max_duration_s=self.max_duration_s,
+        )
+
+
+class Models(dg.ConfigurableResource):
+    """The profile with its overrides, and where models run."""
+
+    profile_name: str = "embedded"
+    speech: str = ""
+    ocr: str = ""
+    visual: str = ""
+    text: str = ""
+    device: str = "auto"
+    workers: int = 1
+    tessdata: str = ""
+
+    @property
+    def profile(self) -> Profile:
+        """Model ids by channel."""
+        return profile(
+            self.profile_name,
+            speech=self.speech,
+            ocr=self.ocr,
+            visual=self.visual,
+            text=self.text,
+        )
+
+
+class Tables(dg.ConfigurableResource):
+    """ClickHouse: the embedded engine's directory or a server's URL."""
+
+    url: str
+
+    @contextmanager
+    def session(self, reason: str) -> Iterator:
+        """A migrated client; the embedded engine is held no longer than the block."""
+        with ClickHouse(self.url).session(reason=reason) as client:
+            yield client

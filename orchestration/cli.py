@@ -1,0 +1,188 @@
+"""The command line: ``kadr demo``, ``ingest``, ``sql``, ``models pull``, ``ui``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestration.settings import Settings, from_environment
+
+# What the demo prints, from sql/queries/: each can be checked by looking at the clips.
+DEMO_QUERIES: tuple[str, ...] = ()
+_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--data", metavar="FOLDER|s3://...", help="Where everything lives (KADR_DATA).")
+@click.option("--profile", metavar="NAME", help="embedded, base or full (KADR_PROFILE).")
+def cli(data: str | None, profile: str | None) -> None:
+    """Kadr turns a video library into SQL tables.
+
+    Point `kadr ingest` at a folder or a catalogue, then ask with `kadr sql`, and re-run any part
+    in the Dagster pages of `kadr ui`. Everything is kept below KADR_DATA, by default ./data.
+    """
+    # Child processes read the same settings from the same environment.
+    for name, value in (("KADR_DATA", data), ("KADR_PROFILE", profile)):
+        if value:
+            os.environ[name] = value
+
+
+@cli.command()
+@click.argument("source", metavar="PATH_OR_CATALOGUE")
+@click.option("--batch-size", type=click.IntRange(1), help="Videos in a batch (KADR_BATCH_SIZE).")
+@click.option("--all", "every_batch", is_flag=True, help="Run every batch; skips what is done.")
+@click.option("--force", is_flag=True, help="Compute every batch again, also what is done.")
+def ingest(source: str, batch_size: int | None, every_batch: bool, force: bool) -> None:
+    """Bring videos into the tables.
+
+    PATH_OR_CATALOGUE is a video, a folder, an object-store prefix (s3://bucket/videos), or a
+    catalogue: a CSV or Parquet file with a column `uri` and, if you have them, video_id,
+    published_at, title, description, tags. Only new videos and unfinished batches are worked on,
+    so the same command resumes after Ctrl-C or a crash and is right for every night.
+    """
+    if batch_size:
+        os.environ["KADR_BATCH_SIZE"] = str(batch_size)
+    _ingest(source, every_batch=every_batch, force=force)
+
+
+def _ingest(source: str, **how: bool) -> None:
+    import dagster as dg
+
+    from orchestration.ingest import ingest as run
+    from orchestration.instance import prepare
+
+    settings = _settings()
+    prepare(settings)
+    with dg.DagsterInstance.get() as instance:
+        done = run(settings, instance, source, click.echo, **how)
+    if not done.batches_run:
+        click.echo("nothing to do: every batch is in the tables")
+    _show("SELECT status, count() AS videos FROM videos GROUP BY status ORDER BY status", settings)
+    click.echo('Ask: kadr sql "SELECT ..."   look: kadr ui   examples: sql/queries/*.sql')
+
+
+@cli.command()
+@click.option("--seed", default=0, show_default=True, help="Another seed, another library.")
+def demo(seed: int) -> None:
+    """Make a small sample library, run everything over it, and answer a few questions.
+
+    The clips are generated, so nothing is downloaded. They lie in KADR_DATA/sample, with what is
+    really in them beside (truth/), so every answer can be checked by eye.
+    """
+    from samples.make import make_library
+
+    settings = _settings()
+    click.echo("making the sample library")
+    folder = make_library(settings.state_dir / "sample", seed=seed)
+    _ingest(str(folder / "catalogue.csv"))
+    for name in DEMO_QUERIES:
+        text = _query_file(name)
+        click.secho(f"\n{text.splitlines()[0].lstrip('- ')}", bold=True)
+        click.echo(f"  kadr sql -f sql/queries/{name}.sql")
+        _show(text, settings)
+    click.echo(f"\nThe clips: {folder / 'clips'}\nThe whole graph: make ui")
+
+
+@cli.command()
+@click.argument("statement", required=False)
+@click.option("-f", "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--csv", "form", flag_value="csv", help="Comma-separated values.")
+@click.option("--json", "form", flag_value="json", help="An array of objects.")
+@click.option("--write", is_flag=True, help="Allow statements that change tables.")
+def sql(statement: str | None, path: Path | None, form: str | None, write: bool) -> None:
+    """Ask the tables: kadr sql "SELECT ..." or kadr sql -f sql/queries/overview.sql
+
+    The dialect is ClickHouse's. `SHOW TABLES` lists the tables, `DESCRIBE videos` the columns with
+    their meaning. Reads only, unless --write is given.
+    """
+    if (statement is None) == (path is None):
+        raise click.UsageError("give a statement or -f FILE, one of them")
+    text = statement if path is None else path.read_text(encoding="utf-8")
+    _show(str(text), _settings(), form or "table", write=write)
+
+
+@cli.group()
+def models() -> None:
+    """The models that profiles use."""
+
+
+@models.command()
+@click.option("--profile", "name", help="The profile whose models to fetch (KADR_PROFILE).")
+def pull(name: str | None) -> None:
+    """Fetch a profile's models ahead, for machines without a network."""
+    from assets.resources import Models
+    from orchestration.definitions import resources
+
+    if name:
+        os.environ["KADR_PROFILE"] = name
+    chosen: Models = resources(_settings())["models"]
+    for model, where in chosen.fetch():
+        click.echo(f"{model}: {where}")
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+def ui(port: int, host: str) -> None:
+    """Open Dagster's pages (webserver and daemon) on this library. Ctrl-C ends them."""
+    from orchestration.instance import prepare
+
+    prepare(_settings())
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions"]
+    os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])
+
+
+def _settings() -> Settings:
+    settings = from_environment()
+    # Absolute from here on: child processes may run in another folder.
+    os.environ["KADR_DATA"] = settings.data_root
+    return settings
+
+
+def _query_file(name: str) -> str:
+    from sql import statement
+
+    return statement(f"queries/{name}.sql")
+
+
+def _show(text: str, settings: Settings, form: str = "table", *, write: bool = False) -> None:
+    from assets.clickhouse import ClickHouse
+    from orchestration.sql_output import show
+
+    with ClickHouse(settings.clickhouse).session(reason="kadr sql") as client:
+        show(client, text, form, write=write)
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    """Run the command; errors for people are printed as such, others keep their trace."""
+    from assets.batches import BatchError
+    from assets.catalogue import CatalogueError
+    from assets.clickhouse import ClickHouseError
+    from assets.sources import SourceError
+    from ml.failures import ModelUnavailable
+    from orchestration.ingest import Busy
+    from orchestration.runs import RunFailed
+
+    for_people = (BatchError, Busy, CatalogueError, ClickHouseError, ModelUnavailable)
+    try:
+        command()
+    except (*for_people, RunFailed, SourceError, ValueError) as error:
+        click.secho(f"kadr: {error}", fg="red", err=True)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; the same command goes on from here", err=True)
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
+
+
+def main() -> None:
+    """Entry point of ``kadr``."""
+    sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))

@@ -1,0 +1,57 @@
+"""The Dagster definitions. ``build_defs(**resources)`` gives fresh ones with resources replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from assets import asr, indexes, media, ocr, table_assets, text, topics, visual
+from assets.resources import Decoding, Library, Models, Tables
+from orchestration.jobs import batch_job, library_job
+from orchestration.settings import Settings, from_environment
+
+MODULES = (media, asr, ocr, visual, text, table_assets, indexes, topics)
+
+
+def resources(settings: Settings) -> dict[str, Any]:
+    """What the settings say, as the resources that assets ask for."""
+    return {
+        "library": Library(
+            root=settings.data_root,
+            state=str(settings.state_dir),
+            storage_options=dict(settings.storage_options),
+        ),
+        "decoding": Decoding(
+            reader=settings.reader,
+            workers=settings.worker_count,
+            min_duration_s=settings.min_duration_s,
+            max_duration_s=settings.max_duration_s,
+            max_failed_share=settings.max_failed_share,
+        ),
+        "models": Models(
+            profile_name=settings.profile,
+            speech=settings.speech_model,
+            ocr=settings.ocr_model,
+            visual=settings.visual_model,
+            text=settings.text_model,
+            device=settings.device,
+            workers=settings.worker_count,
+            tessdata=settings.tessdata,
+        ),
+        "tables": Tables(url=settings.clickhouse),
+    }
+
+
+def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definitions:
+    """Definitions for the settings (by default the environment's), single resources replaced."""
+    settings = from_environment() if settings is None else settings
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(MODULES),
+        jobs=[batch_job, library_job],
+        resources={**resources(settings), **overrides},
+        executor=dg.multiprocess_executor.configured({"max_concurrent": settings.steps_at_once}),
+    )
+
+
+defs = build_defs()

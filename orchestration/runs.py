@@ -1,0 +1,80 @@
+"""Run a job here and now, in child processes, as the UI would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from assets.progress import FORCE_TAG
+from orchestration.instance import run_tags
+from orchestration.jobs import BATCH_JOB, LIBRARY_JOB
+
+_PARTITION_TAG = "dagster/partition"
+
+
+class RunFailed(Exception):
+    """A run ended badly; the message names the steps and their errors."""
+
+
+def batch_job() -> dg.JobDefinition:
+    """The batch job, for processes that rebuild it from the environment."""
+    from orchestration.definitions import build_defs
+
+    return build_defs().resolve_job_def(BATCH_JOB)
+
+
+def library_job() -> dg.JobDefinition:
+    """The library job, likewise."""
+    from orchestration.definitions import build_defs
+
+    return build_defs().resolve_job_def(LIBRARY_JOB)
+
+
+def run_batch(instance: dg.DagsterInstance, batch: str, *, force: bool = False) -> None:
+    """Run the batch job for one batch.
+
+    Raises:
+        RunFailed: a step or a blocking check failed.
+    """
+    tags = {_PARTITION_TAG: batch} | ({FORCE_TAG: "1"} if force else {})
+    _run(instance, dg.reconstructable(batch_job), tags)
+
+
+def run_library(instance: dg.DagsterInstance) -> None:
+    """Run the library job.
+
+    Raises:
+        RunFailed: a step failed.
+    """
+    _run(instance, dg.reconstructable(library_job), {})
+
+
+def _run(instance: dg.DagsterInstance, job: object, tags: Mapping[str, str]) -> None:
+    with dg.execute_job(job, instance=instance, tags={**tags, **run_tags()}) as result:
+        if not result.success:
+            raise RunFailed(_reasons(result))
+
+
+def _reasons(result: dg.JobExecutionResult) -> str:
+    failures = [e for e in result.all_events if e.is_step_failure]
+    lines = [f"{e.step_key}: {_innermost(e)}" for e in failures]
+    return "\n".join(lines) or f"run {result.run_id} failed"
+
+
+def _innermost(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return "" if error is None else error.message.strip()
+
+
+def unfinished(instance: dg.DagsterInstance, batches: list[str]) -> list[str]:
+    """The batches whose last run did not succeed, or that never ran, in the given order."""
+    return [batch for batch in batches if not _succeeded(instance, batch)]
+
+
+def _succeeded(instance: dg.DagsterInstance, batch: str) -> bool:
+    of_batch = dg.RunsFilter(job_name=BATCH_JOB, tags={_PARTITION_TAG: batch})
+    last = instance.get_runs(of_batch, limit=1)
+    return bool(last) and last[0].status == dg.DagsterRunStatus.SUCCESS

@@ -1,0 +1,98 @@
+"""Every setting, read from the environment here and nowhere else.
+
+``KADR_DATA`` may be a local folder or ``s3://bucket/prefix``. What must be local (the embedded
+ClickHouse, the Dagster instance, scratch files) lies under ``KADR_STATE``, by default the data
+folder itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+PREFIX = "KADR_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment's ``KADR_*`` variables, typed. A field's name is the variable's, lowered."""
+
+    data: str = "./data"
+    state: str = ""
+    profile: str = "embedded"
+    speech_model: str = ""
+    ocr_model: str = ""
+    visual_model: str = ""
+    text_model: str = ""
+    device: str = "auto"
+    tessdata: str = ""
+    clickhouse_url: str = ""
+    storage_options: Mapping[str, str] = field(default_factory=dict)
+    batch_size: int = 500
+    workers: int = 0
+    steps_at_once: int = 2
+    reader: str = "pyav"
+    min_duration_s: float = 0.0
+    max_duration_s: float = 6 * 3600.0
+    max_failed_share: float = 0.5
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the datasets lie in an object store."""
+        return "://" in self.data
+
+    @property
+    def data_root(self) -> str:
+        """The data root, absolute when it is a local folder."""
+        return self.data if self.is_remote else str(Path(self.data).expanduser().resolve())
+
+    @property
+    def state_dir(self) -> Path:
+        """The local folder for what cannot lie in an object store."""
+        local = self.state or ("./data" if self.is_remote else self.data)
+        return Path(local).expanduser().resolve()
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance."""
+        return self.state_dir / "dagster"
+
+    @property
+    def clickhouse(self) -> str:
+        """The server's URL, or that of the embedded engine's directory."""
+        return self.clickhouse_url or f"chdb://{self.state_dir / 'clickhouse'}"
+
+    @property
+    def worker_count(self) -> int:
+        """Processes a step may use: one a core unless set."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ValueError: a variable that is no setting, or a value of the wrong type, by name.
+    """
+    environment = os.environ if environment is None else environment
+    known = {PREFIX + f.name.upper(): f.name for f in fields(Settings)}
+    given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(f"unknown setting {unknown[0]}; there are: {', '.join(sorted(known))}")
+    values = {known[name]: _parse(name, value) for name, value in given.items() if value != ""}
+    return Settings(**values)
+
+
+def _parse(name: str, value: str) -> object:
+    default = getattr(Settings(), name.removeprefix(PREFIX).lower())
+    try:
+        if isinstance(default, Mapping):
+            return {str(k): str(v) for k, v in json.loads(value).items()}
+        return type(default)(value)
+    except (ValueError, AttributeError) as error:
+        kind = "a JSON object" if isinstance(default, Mapping) else type(default).__name__
+        raise ValueError(f"{name} must be {kind}, not {value!r}") from error
