@@ -1,0 +1,2 @@
+-- Rows of one batch.
+SELECT count() FROM $table WHERE batch = {batch:String};

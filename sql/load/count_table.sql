@@ -1,0 +1,2 @@
+-- Rows of a whole table.
+SELECT count() FROM $table;

@@ -1,0 +1,2 @@
+-- An empty table with the structure, order and partitions of another.
+CREATE TABLE $beside AS $table;

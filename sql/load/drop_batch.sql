@@ -1,0 +1,2 @@
+-- Takes the batch's rows out at once.
+ALTER TABLE $table DROP PARTITION {batch:String};

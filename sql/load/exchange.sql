@@ -1,0 +1,2 @@
+-- Swaps two tables at once.
+EXCHANGE TABLES $table AND $beside;

@@ -1,0 +1,167 @@
+"""Rows of a made-up library of a dozen videos, for every table; the same on every call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from assets.tables import TABLES, load_batch, replace_table
+
+BATCH = "2026-11-20-001"
+TITLES = (
+    "Weather in Oslo",
+    "Weather in Oslo, again",
+    "Рецепт борща",
+    "<b>bold</b>'; DROP TABLE videos; --",
+    "zero\0byte",
+    "two\nlines and 😀",
+    *(f"clip {n}" for n in range(6)),
+)
+FAILED = 2  # the last videos
+DIMENSION = 16
+
+
+def record_batch(table: str, rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+    """Rows of a table; columns that are not given get their type's empty value."""
+    schema = TABLES[table].schema
+    filled = [{**{f.name: _empty(f) for f in schema}, **row} for row in rows]
+    return pa.RecordBatch.from_pylist(filled, schema)
+
+
+def _empty(field: pa.Field) -> Any:
+    if field.nullable:
+        return None
+    kind = field.type
+    return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else 0
+
+
+def segments(count: int, text: str = "said", model: str = "m") -> Iterator[pa.RecordBatch]:
+    """Rows of asr_segments, ten to a RecordBatch."""
+    for start in range(0, count, 10):
+        rows = [
+            {"video_id": "v", "segment_no": n, "text": text, "model": model}
+            for n in range(start, min(start + 10, count))
+        ]
+        yield record_batch("asr_segments", rows)
+
+
+def load_small_library(client: Client, batch: str = BATCH) -> None:
+    """Load every table."""
+    for name, rows in small_library().items():
+        if TABLES[name].by_batch:
+            load_batch(client, name, batch, [record_batch(name, rows)], "made up")
+        else:
+            replace_table(client, name, [record_batch(name, rows)], "made up")
+
+
+def small_library() -> dict[str, list[dict[str, Any]]]:
+    """Rows by table."""
+    ok = range(len(TITLES) - FAILED)
+    vectors = np.random.default_rng(1).normal(size=(len(TITLES), DIMENSION)).astype(np.float32)
+    vectors[1] = vectors[0] + 0.01  # the two weather reports mean nearly the same
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return {
+        "videos": [_video(n) for n in range(len(TITLES))],
+        "frames": [_frame(n, s) for n in ok for s in range(10)],
+        "asr_segments": [_segment(n, s) for n in ok if n % 2 == 0 for s in range(3)],
+        "ocr_lines": [_line(n, s) for n in ok for s in range(2)],
+        "frame_embeddings": [
+            _frame(n, s) | {"embedding": vectors[(n + s) % len(vectors)].tolist(), "model": "m"}
+            for n in ok
+            for s in range(10)
+        ],
+        "video_texts": [_text(n, c) for n in ok for c in ("title", "asr")],
+        "video_embeddings": [
+            {
+                "video_id": f"v{n:02}",
+                "channel": channel,
+                "model": "m" if channel == "visual" else "t",
+                "word_count": 0 if channel == "visual" else 6,
+                "embedding": vectors[(n + k) % len(vectors) if k else n].tolist(),
+            }
+            for n in ok
+            for k, channel in enumerate(("title", "asr", "visual"))
+        ],
+        "topics": [
+            {
+                "topic_id": t,
+                "name": f"topic {t}",
+                "terms": ["rain", "снег"],
+                "size": 4,
+                "centroid": vectors[t].tolist(),
+                "exemplar_video_ids": [f"v{t:02}"],
+                "model": "m",
+            }
+            for t in range(2)
+        ],
+        "video_topics": [
+            {"video_id": f"v{n:02}", "topic_id": n % 3 - 1, "probability": 0.5} for n in ok
+        ],
+    }
+
+
+def _video(n: int) -> dict[str, Any]:
+    failed = n >= len(TITLES) - FAILED
+    day = datetime(2026, 11, 1, 12, 30, 15, 678000, tzinfo=UTC) + timedelta(days=n)
+    return {
+        "video_id": f"v{n:02}",
+        "uri": f"/clips/{n} ё.mp4",
+        "published_at": None if n % 3 == 0 else day,
+        "title": TITLES[n],
+        "status": "failed" if failed else "ok",
+        "failure_kind": "permanent" if failed else "",
+        "error": f"no moov atom at byte {n}" if failed else "",
+        "warning": "ends in the middle of a frame" if n == 4 else "",
+        "content_hash": "same" if n < 2 else f"hash {n}",
+        "source_bytes": 1000 + n,
+        "container": "mp4",
+        "video_codec": "h264",
+        "audio_codec": "" if n == 1 else "aac",
+        "width": 320,
+        "height": 180,
+        "fps": 25.0,
+        "duration_s": 0.0 if failed else 10.0 + n,
+        "has_audio": n != 1 and not failed,
+        "frame_count": 0 if failed else 250,
+        "kept_frame_count": 0 if failed else 10,
+        "plain_1fps_frame_count": 0 if failed else 12,
+    }
+
+
+def _frame(n: int, s: int) -> dict[str, Any]:
+    place = {"video_id": f"v{n:02}", "frame_no": 25 * s, "start_s": float(s), "duration_s": 1.0}
+    return place | {"is_shot_start": s % (n + 1) == 0, "width": 320, "height": 180}
+
+
+def _segment(n: int, s: int) -> dict[str, Any]:
+    return {
+        "video_id": f"v{n:02}",
+        "segment_no": s,
+        "start_s": 3.0 * s,
+        "end_s": 3.0 * s + 2,
+        "text": f"tomorrow there will be heavy rain in city {n}",
+        "language": "en" if n else "",
+        "confidence": 0.5,
+    }
+
+
+def _line(n: int, s: int) -> dict[str, Any]:
+    where = {"x0": 0.1, "y0": 0.8, "x1": 0.9, "y1": 0.9} if s else {"x1": 0.2, "y1": 0.1}
+    return where | {
+        "video_id": f"v{n:02}",
+        "line_no": s,
+        "start_s": 2.0 * s,
+        "end_s": 2.0 * s + 3,
+        "text": "Heavy RAIN tomorrow" if s else "News 24",
+        "confidence": 0.9,
+    }
+
+
+def _text(n: int, channel: str) -> dict[str, Any]:
+    text = TITLES[n] if channel == "title" else "tomorrow there will be heavy rain"
+    return {"video_id": f"v{n:02}", "channel": channel, "text": text, "word_count": 6}

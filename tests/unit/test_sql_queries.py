@@ -1,0 +1,155 @@
+"""The cookbook: every file runs as it is and answers what its first line asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+import sql
+from assets.clickhouse import ClickHouse
+from orchestration.sql_output import ask
+from tests.unit.small_library import load_small_library
+
+QUERIES = {file.name.removeprefix("queries/"): file for file in sql.queries()}
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> ClickHouse:
+    directory = tmp_path_factory.mktemp("library") / "clickhouse"
+    clickhouse = ClickHouse(f"chdb://{directory}")
+    with clickhouse.session("loading") as client:
+        load_small_library(client)
+    return clickhouse
+
+
+@pytest.fixture(scope="module")
+def reader(clickhouse: ClickHouse) -> Iterator[Client]:
+    with clickhouse.session("asking", read_only=True) as client:
+        yield client
+
+
+def answer(client: Client, name: str, **changes: str) -> list[dict[str, Any]]:
+    """A query's rows, after a user has put other values into its text."""
+    text = QUERIES[name].text
+    for before, after in changes.items():
+        text, count = re.subn(rf"WITH\s+.* AS {before}\b", f"WITH {after} AS {before}", text)
+        assert count == 1
+    (statement,) = sql.split(text)
+    with ask(client, statement) as found:
+        return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_query_says_what_it_answers_and_answers(reader: Client, name: str) -> None:
+    assert QUERIES[name].text.startswith("-- ") and "?" in QUERIES[name].title
+    assert answer(reader, name), "the made-up library has an example of everything that is asked"
+
+
+def test_there_are_at_least_twenty_queries() -> None:
+    assert len(QUERIES) >= 20
+
+
+def test_word_is_found_in_any_case_and_language(reader: Client) -> None:
+    assert {row["on_screen"] for row in answer(reader, "on_screen", word="'heavy rain'")} == {
+        "Heavy RAIN tomorrow"
+    }
+    assert answer(reader, "said", word="'HEAVY'") and not answer(reader, "said", word="'снег'")
+
+
+def test_place_on_screen_is_named(reader: Client) -> None:
+    places = {row["on_screen"]: row["place"] for row in answer(reader, "on_screen")}
+    assert places == {"Heavy RAIN tomorrow": "bottom centre", "News 24": "top left"}
+
+
+def test_failures_are_counted_by_reason_and_not_by_number(reader: Client) -> None:
+    (row,) = answer(reader, "failure_reasons")
+    assert (row["reason"], row["videos"]) == ("no moov atom at byte N", 2)
+
+
+def test_overview_adds_up(reader: Client) -> None:
+    rows = {row["status"]: row for row in answer(reader, "overview")}
+    assert (rows["ok"]["videos"], rows["failed"]["videos"]) == (10, 2)
+    assert rows["ok"]["with_sound"] == 9
+
+
+def test_silent_videos_are_those_without_speech(reader: Client) -> None:
+    assert [row["video_id"] for row in answer(reader, "silent_videos")] == [
+        "v09", "v07", "v05", "v03", "v01",
+    ]  # fmt: skip
+
+
+def test_titles_that_mean_the_same_are_a_pair(reader: Client) -> None:
+    (row,) = answer(reader, "similar_titles")
+    assert {row["title"], row["other_title"]} == {"Weather in Oslo", "Weather in Oslo, again"}
+
+
+def test_nearest_video_is_the_one_with_the_nearest_vector(reader: Client) -> None:
+    nearest = answer(reader, "nearest_videos", video="'v03'")
+    distances = [row["distance"] for row in nearest]
+    assert len(nearest) == 9 and distances == sorted(distances)
+    assert "v03" not in {row["video_id"] for row in nearest}
+
+
+def test_same_moment_in_another_video_is_the_nearest_frame(reader: Client) -> None:
+    first = answer(reader, "nearest_frames", video="'v03'")[0]
+    assert first["distance"] == pytest.approx(0, abs=1e-6)
+    assert len({row["video_id"] for row in answer(reader, "nearest_frames")}) == 9
+
+
+def test_word_that_is_said_while_shown_is_found(reader: Client) -> None:
+    words = {tuple(sorted(row["words"])) for row in answer(reader, "said_and_shown")}
+    assert words == {("heavy", "tomorrow")}
+
+
+def test_shots_are_counted_and_their_lengths_add_up(reader: Client) -> None:
+    rows = {row["video_id"]: row for row in answer(reader, "cut_rate")}
+    assert (rows["v00"]["shots"], rows["v09"]["shots"]) == (10, 1)
+    assert answer(reader, "longest_shots")[0]["seconds"] == 10
+
+
+def test_savings_are_shown_per_batch_and_in_all(reader: Client) -> None:
+    rows = answer(reader, "sampling_savings")
+    assert [row["percent_saved"] for row in rows] == [16.7, 16.7]
+    assert rows[-1]["batch_name"] == "(all)"
+
+
+def test_each_topic_has_its_size_and_an_example(reader: Client) -> None:
+    rows = answer(reader, "topics")
+    assert [row["example"] for row in rows] == ["Weather in Oslo", "Weather in Oslo, again"]
+    assert {row["topic"] for row in answer(reader, "topic_videos")} == {
+        "(none)", "topic 0", "topic 1",
+    }  # fmt: skip
+
+
+def test_summary_has_one_row_for_each_good_video(reader: Client) -> None:
+    rows = reader.query("SELECT * FROM video_summary ORDER BY video_id").named_results()
+    by_id = {row["video_id"]: row for row in rows}
+    assert len(by_id) == 10
+    assert (by_id["v02"]["said_words"], by_id["v02"]["screen_lines"]) == (27, 2)
+    assert (by_id["v01"]["said_words"], by_id["v01"]["topic"]) == (0, "topic 0")
+
+
+def test_semicolons_end_statements_only_in_code() -> None:
+    text = """
+    -- one; with a comment
+    SELECT ';', "a;b", `c;d`, 'it''s; \\'; ', $$;$$, $tag$ ; $tag$ /* ; */ # ; no
+    FROM t;;
+    SELECT 2; -- the end;
+    """
+    first, second = sql.split(text)
+    assert first.startswith("-- one") and first.endswith("FROM t") and second == "SELECT 2"
+
+
+def test_name_that_is_no_identifier_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a plain SQL name"):
+        sql.statement("load/count_table", table="videos; DROP TABLE videos")
+
+
+def test_no_two_migrations_carry_one_number_and_each_says_what_it_is() -> None:
+    files = sql.migrations()
+    assert [file.number for file in files] == list(range(1, len(files) + 1))
+    assert all(file.text.startswith("-- ") for file in [*files, *sql.views()])
