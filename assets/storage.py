@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 OBJECT_SCHEMES = ("s3", "gs", "az")
 # obstore gives a request 30 s, body included: too little for a film. A stalled transfer is what
 # read_timeout ends.
-_CLIENT_DEFAULTS = {"timeout": "6h", "connect_timeout": "10s", "read_timeout": "60s"}
+READ_TIMEOUT = "60s"
+_CLIENT_DEFAULTS = {"timeout": "6h", "connect_timeout": "10s", "read_timeout": READ_TIMEOUT}
 _CLIENT_KEYS = frozenset(_CLIENT_DEFAULTS) | {
     "allow_http",
     "allow_invalid_certificates",
@@ -51,6 +52,7 @@ _RETRY_TIMEOUT = timedelta(minutes=2)
 # One request to an object store costs 20-200 ms, so small reads are gathered into this.
 _READ_BUFFER_BYTES = 1 << 20
 _PART_BYTES = 16 << 20
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{16}\.kadr-tmp")
 
 
@@ -69,8 +71,8 @@ class StoredFile:
 
 def scheme_of(url: str) -> str:
     """The lower-case scheme of ``scheme://...``; empty for a local path."""
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
-    return match.group(1).lower() if match else ""
+    match = _SCHEME.match(url)
+    return match[1].lower() if match else ""
 
 
 def split_url(url: str) -> tuple[str, str, str]:
@@ -132,9 +134,15 @@ def explained(action: str, url: str) -> Iterator[None]:
 
     Raises:
         FileNotFoundError, PermissionError: the server said so.
+        ValueError: a key that the client cannot name (an empty part, or ``.`` as a part).
         StorageError: anything else.
     """
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+    from obstore.exceptions import (
+        BaseError,
+        InvalidPathError,
+        PermissionDeniedError,
+        UnauthenticatedError,
+    )
 
     try:
         yield
@@ -142,6 +150,8 @@ def explained(action: str, url: str) -> Iterator[None]:
         raise FileNotFoundError(f"cannot {action} {url}: not found") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise PermissionError(f"cannot {action} {url}: {_first_line(error)}") from error
+    except InvalidPathError as error:
+        raise ValueError(f"cannot {action} {url}: {_first_line(error)}") from error
     except BaseError as error:
         raise StorageError(f"cannot {action} {url}: {_first_line(error)}") from error
 
@@ -263,7 +273,7 @@ class Storage:
         import obstore
 
         with explained("read", self.url(key)):
-            return _object_info(key, obstore.head(self._store, self._path(key)))
+            return object_info(key, obstore.head(self._store, self._path(key)))
 
     def size(self, key: str) -> int:
         """Bytes in the file; errors as in ``info``."""
@@ -285,11 +295,14 @@ class Storage:
 
     def list(self, prefix: str = "") -> Iterator[StoredFile]:
         """Finished files in the folder ``prefix`` and below, sorted by key."""
+        return iter(sorted(self.scan(prefix), key=lambda file: file.key))
+
+    def scan(self, prefix: str = "") -> Iterator[StoredFile]:
+        """The same as a stream that holds no listing in memory; object stores give key order."""
         folder = prefix.strip("/")
         if self.is_local:
-            files = (f for f in self._local_files(folder) if not _is_temporary(f.key))
-            return iter(sorted(files, key=lambda file: file.key))
-        return iter(sorted(self._objects(folder), key=lambda file: file.key))
+            return (f for f in self._local_files(folder) if not _is_temporary(f.key))
+        return self._objects(folder)
 
     def delete(self, key: str) -> None:
         """Remove a file; one that is not there is no error."""
@@ -351,7 +364,7 @@ class Storage:
         with explained("list", f"{self.root}/{folder}"):
             for chunk in obstore.list(self._store, place or None, chunk_size=1000):
                 for meta in chunk:
-                    yield _object_info(meta["path"][cut:], meta)
+                    yield object_info(meta["path"][cut:], meta)
 
 
 class _ObjectReader(io.RawIOBase):
@@ -406,7 +419,8 @@ def _local_info(key: str, info: os.stat_result) -> StoredFile:
     return StoredFile(key, info.st_size, f"{info.st_size}-{info.st_mtime_ns}")
 
 
-def _object_info(key: str, meta: Mapping[str, Any]) -> StoredFile:
+def object_info(key: str, meta: Mapping[str, Any]) -> StoredFile:
+    """An object's size and etag, the same whether it was listed, asked after or read."""
     etag = meta["e_tag"] or f'"{meta["size"]}-{meta["last_modified"].isoformat()}"'
     return StoredFile(key, meta["size"], etag)
 
