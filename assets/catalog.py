@@ -36,6 +36,20 @@ def dataset_spec(dataset: Dataset, group: str, deps: Sequence[str] = ()) -> dg.A
     )
 
 
+def table_spec(
+    name: str, dataset: Dataset, group: str, deps: Sequence[dg.CoercibleToAssetDep]
+) -> dg.AssetSpec:
+    """The asset of a ClickHouse table."""
+    return dg.AssetSpec(
+        ["clickhouse", name],
+        deps=deps,
+        description=f"ClickHouse table; a row is {dataset.row_is}.",
+        group_name=group,
+        kinds={"clickhouse"},
+        metadata={"dagster/column_schema": columns(dataset)},
+    )
+
+
 def row_count(rows: int) -> dict[str, int]:
     """The metadata entry that the catalogue shows as the row count."""
     return {"dagster/row_count": rows}

@@ -37,7 +37,7 @@ def key_of(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a file holds: ``keys`` by video that is done (also when it has no rows), and its maker."""
+    """What a file holds: a key for every video that is done, also one without rows."""
 
     maker: str
     keys: Mapping[str, str]
@@ -145,9 +145,7 @@ class DatasetStore:
                 if kept.num_rows:
                     yield kept
 
-    def table(
-        self, dataset: Dataset, batch: str, columns: Sequence[str] | None = None
-    ) -> pa.Table:
+    def table(self, dataset: Dataset, batch: str, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows at once, for datasets without pictures or sound."""
         schema = dataset.schema if columns is None else _project(dataset.schema, columns)
         return pa.Table.from_batches(

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,12 @@ from assets.incremental import Merge
 from assets.progress import Progress
 from assets.resources import Library
 from assets.sources import SourceVideo, fetch
-from ml.failures import Filtered, PermanentFailure, VideoFailure
+from ml.failures import Filtered, VideoFailure
 from ml.runner import Timings
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS, Dataset
 
 if TYPE_CHECKING:
-    from ml.extract import ExtractOptions, Extracted
+    from ml.extract import Extracted, ExtractOptions
     from ml.workers import Outcome
 
 MEDIA = (FRAMES, MOTION, AUDIO)
@@ -60,12 +60,10 @@ def extract_one(task: Task) -> Done:
 
     if task.superseded_by:
         raise Filtered(f"superseded by a newer version in batch {task.superseded_by}")
-    if task.video.problem:
-        raise PermanentFailure(task.video.problem)
     spool = Path(task.spool)
     spool.mkdir(parents=True)
     with fetch(task.video.uri, spool, dict(task.storage_options)) as (path, version):
-        media = extract(Source(task.video.video_id, path), spool, task.options)
+        media = extract(Source(task.video.video_id, str(path)), spool, task.options)
     return Done(media, version)
 
 
@@ -154,7 +152,9 @@ class Extraction:
         self.timings.write_s += perf_counter() - began
 
     def _media_ledger(self) -> dict[str, str]:
-        return {v: self._media_key(row) for v in self.keys if (row := self.rows[v])["status"] == "ok"}
+        return {
+            v: self._media_key(row) for v in self.keys if (row := self.rows[v])["status"] == "ok"
+        }
 
     def _write_videos(self) -> None:
         """Last, so that a step killed before here does its unfinished videos again."""
@@ -213,3 +213,10 @@ def _limit_s(task: Task) -> float:
     from ml.extract import limit_s
 
     return limit_s(task.video.source_bytes)
+
+
+def knows_superseded(library: Library, batch: str) -> bool:
+    """Whether the batch's ``videos`` already leave out what later batches took over."""
+    rows = library.datasets.table(VIDEOS, batch, ["video_id", "status"]).to_pylist()
+    left_out = {row["video_id"] for row in rows if row["status"] == "filtered"}
+    return set(library.batches.superseded(batch)) <= left_out

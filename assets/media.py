@@ -1,7 +1,6 @@
 """The assets ``videos``, ``frames``, ``motion`` and ``audio``, and the check on failed videos."""
 
-from __future__ import annotations
-
+# Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any

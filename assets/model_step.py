@@ -3,8 +3,7 @@
 The model's identity is known before it is loaded, so a batch that is done loads nothing.
 """
 
-from __future__ import annotations
-
+# Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
@@ -14,11 +13,10 @@ from assets.batches import BATCHES
 from assets.catalog import dataset_spec, row_count
 from assets.datasets import DatasetStore, Ledger, key_of
 from assets.incremental import Report, Rows, plan, update
+from assets.models import OFF, Model
 from assets.progress import Progress, is_forced, timing_metadata
-from assets.resources import Library, Model, Models
+from assets.resources import Library, Models
 from ml.schemas import Dataset
-
-OFF = "off"
 
 
 def ledger_of(store: DatasetStore, name: str, batch: str) -> Ledger:

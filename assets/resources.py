@@ -6,20 +6,24 @@ opened by the step that needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets import models
 from assets.batches import BatchRegistry
 from assets.clickhouse import ClickHouse
 from assets.datasets import DatasetStore
+from assets.models import Model
 from assets.storage import Storage
 from ml.profiles import Profile, profile
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
     from ml.extract import ExtractOptions
 
 
@@ -94,6 +98,26 @@ class Models(dg.ConfigurableResource):
             text=self.text,
         )
 
+    def speech_model(self) -> Model:
+        """The speech recogniser, not loaded yet."""
+        return models.speech(self)
+
+    def text_reader(self) -> Model:
+        """The reader of text on screen, not loaded yet."""
+        return models.ocr(self)
+
+    def image_embedder(self) -> Model:
+        """The image embedder, not loaded yet."""
+        return models.visual(self)
+
+    def text_embedder(self) -> Model:
+        """The text embedder, not loaded yet."""
+        return models.text(self)
+
+    def fetch(self) -> Iterator[tuple[str, str]]:
+        """Fetch the profile's models ahead: pairs of model id and where it is."""
+        return models.fetch_all(self)
+
 
 class Tables(dg.ConfigurableResource):
     """ClickHouse: the embedded engine's directory or a server's URL."""
@@ -101,7 +125,7 @@ class Tables(dg.ConfigurableResource):
     url: str
 
     @contextmanager
-    def session(self, reason: str) -> Iterator:
+    def session(self, reason: str, say: Callable[[str], None]) -> Iterator[Client]:
         """A migrated client; the embedded engine is held no longer than the block."""
-        with ClickHouse(self.url).session(reason=reason) as client:
+        with ClickHouse(self.url, on_wait=say).session(reason) as client:
             yield client

@@ -1,7 +1,6 @@
 """The asset ``text``: an embedding of a video's title, description, speech and screen text."""
 
-from __future__ import annotations
-
+# Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections.abc import Iterator
 
 import dagster as dg

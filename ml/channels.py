@@ -5,10 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 CHANNEL_TEXT = pa.schema(
-    [
-        pa.field(name, pa.string(), nullable=False)
-        for name in ("video_id", "channel", "text")
-    ]
+    [pa.field(name, pa.string(), nullable=False) for name in ("video_id", "channel", "text")]
 )
 
 

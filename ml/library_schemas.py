@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from ml.schemas import _MODEL, _VECTOR, Dataset, _column
+from ml.schemas import MODEL, VECTOR, Dataset, column
 
 _STRINGS = pa.list_(pa.field("item", pa.string(), nullable=False))
-_VIDEO = _column("video_id", pa.string(), "the video, as in `videos`")
+_VIDEO = column("video_id", pa.string(), "the video, as in `videos`")
 
 VIDEO_EMBEDDINGS = Dataset(
     "video_embeddings",
@@ -19,10 +19,10 @@ VIDEO_EMBEDDINGS = Dataset(
     pa.schema(
         [
             _VIDEO,
-            _column("channel", pa.string(), "visual, title, description, asr or ocr"),
-            _MODEL,
-            _column("word_count", pa.int32(), "words behind the vector; 0 for visual"),
-            _column("embedding", _VECTOR, "unit-length vector"),
+            column("channel", pa.string(), "visual, title, description, asr or ocr"),
+            MODEL,
+            column("word_count", pa.int32(), "words behind the vector; 0 for visual"),
+            column("embedding", VECTOR, "unit-length vector"),
         ]
     ),
     ("video_id", "channel"),
@@ -33,13 +33,13 @@ TOPICS = Dataset(
     "a topic: videos that are about the same thing",
     pa.schema(
         [
-            _column("topic_id", pa.int32(), "0, 1, ...; the largest topic first"),
-            _column("name", pa.string(), "the topic's foremost terms, for people"),
-            _column("terms", _STRINGS, "what sets its words apart, foremost first"),
-            _column("size", pa.int64(), "videos in it"),
-            _column("centroid", _VECTOR, "mean of its videos' vectors, before standardising"),
-            _column("exemplar_video_ids", _STRINGS, "up to 3 videos nearest the centre"),
-            _column("model", pa.string(), "names and revisions of the models behind the vectors"),
+            column("topic_id", pa.int32(), "0, 1, ...; the largest topic first"),
+            column("name", pa.string(), "the topic's foremost terms, for people"),
+            column("terms", _STRINGS, "what sets its words apart, foremost first"),
+            column("size", pa.int64(), "videos in it"),
+            column("centroid", VECTOR, "mean of its videos' vectors, before standardising"),
+            column("exemplar_video_ids", _STRINGS, "up to 3 videos nearest the centre"),
+            column("model", pa.string(), "names and revisions of the models behind the vectors"),
         ]
     ),
     ("topic_id",),
@@ -51,9 +51,11 @@ VIDEO_TOPICS = Dataset(
     pa.schema(
         [
             _VIDEO,
-            _column("topic_id", pa.int32(), "the topic, as in `topics`; -1 for none"),
-            _column("probability", pa.float32(), "0 to 1, how surely it belongs; 0 for none"),
-            _column("distance", pa.float32(), "to the nearest topic's centre; 0 if no topics"),
+            column("topic_id", pa.int32(), "the topic, as in `topics`; -1 for none"),
+            column("probability", pa.float32(), "0 to 1, how surely it belongs; 0 for none"),
+            column(
+                "distance", pa.float32(), "Euclidean, to its topic's centroid (none: the nearest)"
+            ),
         ]
     ),
     ("video_id",),

@@ -31,66 +31,66 @@ class Dataset:
         return {field.name: field.metadata[b"description"].decode() for field in self.schema}
 
 
-def _column(name: str, kind: pa.DataType, description: str, nullable: bool = False) -> pa.Field:
+def column(name: str, kind: pa.DataType, description: str, nullable: bool = False) -> pa.Field:
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
 def _dataset(name: str, row_is: str, key: str, *columns: pa.Field) -> Dataset:
-    video = _column("video_id", pa.string(), "the video, as in `videos`")
+    video = column("video_id", pa.string(), "the video, as in `videos`")
     return Dataset(name, row_is, pa.schema([video, *columns]), ("video_id", *key.split()))
 
 
 _TIME = pa.timestamp("ms", tz="UTC")
-_VECTOR = pa.list_(pa.field("item", pa.float32(), nullable=False))
-_MODEL = _column("model", pa.string(), "name and revision of the model that made the row")
+VECTOR = pa.list_(pa.field("item", pa.float32(), nullable=False))
+MODEL = column("model", pa.string(), "name and revision of the model that made the row")
 _PART = (
-    _column("part_no", pa.int32(), "0, 1, ... within the video; a part is at most 600 s"),
-    _column("start_s", pa.float64(), "where the part starts in the video"),
+    column("part_no", pa.int32(), "0, 1, ... within the video; a part is at most 600 s"),
+    column("start_s", pa.float64(), "where the part starts in the video"),
 )
 
 VIDEOS = _dataset(
     "videos",
     "a video of the batch, also one that failed",
     "",
-    _column("uri", pa.string(), "where the file lies"),
-    _column("published_at", _TIME, "when it was published, from the catalogue", nullable=True),
-    _column("title", pa.string(), "title from the catalogue, or the file's name"),
-    _column("description", pa.string(), "description from the catalogue"),
-    _column("tags", pa.string(), "the catalogue's tags, as they stand there"),
-    _column("status", pa.string(), "ok, failed or filtered"),
-    _column("failure_kind", pa.string(), "permanent, retryable, filtered, or empty"),
-    _column("error", pa.string(), "why it failed or was filtered; empty when ok"),
-    _column("warning", pa.string(), "what is odd about an ok file, such as a truncated end"),
-    _column("content_hash", pa.string(), "BLAKE2b-128 of the file's bytes, hex"),
-    _column("source_version", pa.string(), "size and mtime or etag of the bytes that were read"),
-    _column("source_bytes", pa.int64(), "size of the file"),
-    _column("container", pa.string(), "container format, as FFmpeg names it"),
-    _column("video_codec", pa.string(), "video codec"),
-    _column("audio_codec", pa.string(), "audio codec; empty without sound"),
-    _column("pixel_format", pa.string(), "pixel format of the video stream"),
-    _column("width", pa.int32(), "pixels across, as displayed (after rotation)"),
-    _column("height", pa.int32(), "pixels down, as displayed (after rotation)"),
-    _column("rotation_deg", pa.int32(), "clockwise rotation the display matrix asks for"),
-    _column("fps", pa.float64(), "mean frames per second of what was decoded"),
-    _column("duration_s", pa.float64(), "length of the picture track"),
-    _column("has_audio", pa.bool_(), "whether any sound was decoded"),
-    _column("frame_count", pa.int64(), "frames decoded"),
-    _column("kept_frame_count", pa.int32(), "rows in `frames`"),
-    _column("plain_1fps_frame_count", pa.int32(), "rows that one frame per second would give"),
-    _column("decoder", pa.string(), "reader and its version"),
+    column("uri", pa.string(), "where the file lies"),
+    column("published_at", _TIME, "when it was published, from the catalogue", nullable=True),
+    column("title", pa.string(), "title from the catalogue, or the file's name"),
+    column("description", pa.string(), "description from the catalogue"),
+    column("tags", pa.string(), "the catalogue's tags, as they stand there"),
+    column("status", pa.string(), "ok, failed or filtered"),
+    column("failure_kind", pa.string(), "permanent, retryable, filtered, or empty"),
+    column("error", pa.string(), "why it failed or was filtered; empty when ok"),
+    column("warning", pa.string(), "what is odd about an ok file, such as a truncated end"),
+    column("content_hash", pa.string(), "BLAKE2b-128 of the file's bytes, hex"),
+    column("source_version", pa.string(), "size and mtime or etag of the bytes that were read"),
+    column("source_bytes", pa.int64(), "size of the file"),
+    column("container", pa.string(), "container format, as FFmpeg names it"),
+    column("video_codec", pa.string(), "video codec"),
+    column("audio_codec", pa.string(), "audio codec; empty without sound"),
+    column("pixel_format", pa.string(), "pixel format of the video stream"),
+    column("width", pa.int32(), "pixels across, as displayed (after rotation)"),
+    column("height", pa.int32(), "pixels down, as displayed (after rotation)"),
+    column("rotation_deg", pa.int32(), "clockwise rotation the display matrix asks for"),
+    column("fps", pa.float64(), "mean frames per second of what was decoded"),
+    column("duration_s", pa.float64(), "length of the picture track"),
+    column("has_audio", pa.bool_(), "whether any sound was decoded"),
+    column("frame_count", pa.int64(), "frames decoded"),
+    column("kept_frame_count", pa.int32(), "rows in `frames`"),
+    column("plain_1fps_frame_count", pa.int32(), "rows that one frame per second would give"),
+    column("decoder", pa.string(), "reader and its version"),
 )
 
 FRAMES = _dataset(
     "frames",
     "a kept frame",
     "frame_no",
-    _column("frame_no", pa.int64(), "0-based number among the decoded frames"),
-    _column("start_s", pa.float64(), "when the frame is shown"),
-    _column("duration_s", pa.float64(), "how long it stands for, up to the next kept frame"),
-    _column("is_shot_start", pa.bool_(), "first kept frame of a shot"),
-    _column("width", pa.int32(), "pixels across, of the JPEG"),
-    _column("height", pa.int32(), "pixels down, of the JPEG"),
-    _column("jpeg", pa.binary(), "the picture, upright, RGB JPEG"),
+    column("frame_no", pa.int64(), "0-based number among the decoded frames"),
+    column("start_s", pa.float64(), "when the frame is shown"),
+    column("duration_s", pa.float64(), "how long it stands for, up to the next kept frame"),
+    column("is_shot_start", pa.bool_(), "first kept frame of a shot"),
+    column("width", pa.int32(), "pixels across, of the JPEG"),
+    column("height", pa.int32(), "pixels down, of the JPEG"),
+    column("jpeg", pa.binary(), "the picture, upright, RGB JPEG"),
 )
 
 MOTION = _dataset(
@@ -98,10 +98,10 @@ MOTION = _dataset(
     "up to 600 s of a video's tiny luma thumbnails",
     "part_no",
     *_PART,
-    _column("fps", pa.float32(), "thumbnails per second"),
-    _column("size", pa.int32(), "thumbnails are size x size"),
-    _column("thumbnail_count", pa.int32(), "thumbnails in this part"),
-    _column("luma_zstd", pa.binary(), "zstd of uint8[thumbnail_count, size, size]"),
+    column("fps", pa.float32(), "thumbnails per second"),
+    column("size", pa.int32(), "thumbnails are size x size"),
+    column("thumbnail_count", pa.int32(), "thumbnails in this part"),
+    column("luma_zstd", pa.binary(), "zstd of uint8[thumbnail_count, size, size]"),
 )
 
 AUDIO = _dataset(
@@ -109,62 +109,62 @@ AUDIO = _dataset(
     "up to 600 s of a video's sound",
     "part_no",
     *_PART,
-    _column("sample_rate_hz", pa.int32(), "16000"),
-    _column("sample_count", pa.int64(), "mono samples in this part"),
-    _column("rms_dbfs", pa.float32(), "root-mean-square level against full scale; -120 if silent"),
-    _column("flac", pa.binary(), "16 bit mono FLAC"),
+    column("sample_rate_hz", pa.int32(), "16000"),
+    column("sample_count", pa.int64(), "mono samples in this part"),
+    column("rms_dbfs", pa.float32(), "root-mean-square level against full scale; -120 if silent"),
+    column("flac", pa.binary(), "16 bit mono FLAC"),
 )
 
 ASR = _dataset(
     "asr",
     "a spoken segment",
     "segment_no",
-    _column("segment_no", pa.int32(), "0, 1, ... within the video"),
-    _column("start_s", pa.float64(), "where it starts"),
-    _column("end_s", pa.float64(), "where it ends"),
-    _column("text", pa.string(), "what is said"),
-    _column("language", pa.string(), "ISO 639-1, as detected; empty when unknown"),
-    _column("confidence", pa.float32(), "0 to 1, the recogniser's own"),
-    _MODEL,
+    column("segment_no", pa.int32(), "0, 1, ... within the video"),
+    column("start_s", pa.float64(), "where it starts"),
+    column("end_s", pa.float64(), "where it ends"),
+    column("text", pa.string(), "what is said"),
+    column("language", pa.string(), "ISO 639-1, as detected; empty when unknown"),
+    column("confidence", pa.float32(), "0 to 1, the recogniser's own"),
+    MODEL,
 )
 
 OCR = _dataset(
     "ocr",
     "a line of text on screen, merged over time",
     "line_no",
-    _column("line_no", pa.int32(), "0, 1, ... within the video, by start and then position"),
-    _column("start_s", pa.float64(), "when it appears"),
-    _column("end_s", pa.float64(), "when it is gone"),
-    _column("text", pa.string(), "the line"),
-    _column("confidence", pa.float32(), "0 to 1, the recogniser's own"),
-    _column("x0", pa.float32(), "left edge, share of the width"),
-    _column("y0", pa.float32(), "top edge, share of the height"),
-    _column("x1", pa.float32(), "right edge, share of the width"),
-    _column("y1", pa.float32(), "bottom edge, share of the height"),
-    _MODEL,
+    column("line_no", pa.int32(), "0, 1, ... within the video, by start and then position"),
+    column("start_s", pa.float64(), "when it appears"),
+    column("end_s", pa.float64(), "when it is gone"),
+    column("text", pa.string(), "the line"),
+    column("confidence", pa.float32(), "0 to 1, the recogniser's own"),
+    column("x0", pa.float32(), "left edge, share of the width"),
+    column("y0", pa.float32(), "top edge, share of the height"),
+    column("x1", pa.float32(), "right edge, share of the width"),
+    column("y1", pa.float32(), "bottom edge, share of the height"),
+    MODEL,
 )
 
 VISUAL = _dataset(
     "visual",
     "a kept frame's embedding",
     "frame_no",
-    _column("frame_no", pa.int64(), "the frame, as in `frames`"),
-    _column("start_s", pa.float64(), "when the frame is shown"),
-    _column("duration_s", pa.float64(), "how long it stands for"),
-    _column("embedding", _VECTOR, "unit-length vector"),
-    _MODEL,
+    column("frame_no", pa.int64(), "the frame, as in `frames`"),
+    column("start_s", pa.float64(), "when the frame is shown"),
+    column("duration_s", pa.float64(), "how long it stands for"),
+    column("embedding", VECTOR, "unit-length vector"),
+    MODEL,
 )
 
 TEXT = _dataset(
     "text",
     "an embedding of one text channel of a video",
     "channel",
-    _column("channel", pa.string(), "title, description, asr or ocr"),
-    _column("text", pa.string(), "the text that was embedded, whole"),
-    _column("word_count", pa.int32(), "words in it"),
-    _column("language", pa.string(), "ISO 639-1, as detected; empty when unknown"),
-    _column("embedding", _VECTOR, "unit-length vector"),
-    _MODEL,
+    column("channel", pa.string(), "title, description, asr or ocr"),
+    column("text", pa.string(), "the text that was embedded, whole"),
+    column("word_count", pa.int32(), "words in it"),
+    column("language", pa.string(), "ISO 639-1, as detected; empty when unknown"),
+    column("embedding", VECTOR, "unit-length vector"),
+    MODEL,
 )
 
 DATASETS: dict[str, Dataset] = {

