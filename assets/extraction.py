@@ -205,7 +205,8 @@ def decoded(
             )
             for i, video in enumerate(extraction.todo)
         ]
-        with closing(run_tasks(extract_one, tasks, workers=workers, limit_s=_limit_s)) as outcomes:
+        outcomes = run_tasks(extract_one, tasks, workers=workers, limit_s=_limit_s)
+        with closing(outcomes):
             yield outcomes
 
 

@@ -41,7 +41,7 @@ def index_asset(
         deps=[source.name],
         group_name="library",
         kinds={"faiss"},
-        description=f"FAISS index of {entry}. Exact while small, IVF-PQ as it grows.",
+        description=f"FAISS index of {entry}. Exact while small, IVF-SQ8 as it grows.",
         check_specs=[
             dg.AssetCheckSpec(
                 _RECALL_CHECK,
@@ -56,6 +56,7 @@ def index_asset(
         store = library.datasets
         made = _made(store, source, library.batches.names())
         model = _one_model(source, made)
+        context.log.info(f"{name}: {len(made)} batches")
         with index_folder(library, name) as folder:
             report = update_index(
                 folder,

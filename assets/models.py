@@ -52,7 +52,7 @@ def speech(models: Models) -> Model:
         recogniser = load_recogniser(
             model_id, profile=models.profile_name, device=device, workers=models.workers
         )
-        return recogniser.transcribe
+        return recogniser.recognise
 
     return _model("speech", models.profile.speech, models.profile_name, load)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from assets import models
 from assets.batches import BatchRegistry
@@ -32,7 +33,7 @@ class Library(dg.ConfigurableResource):
 
     root: str
     state: str
-    storage_options: dict[str, str] = {}
+    storage_options: dict[str, str] = Field(default_factory=dict)
 
     @property
     def storage(self) -> Storage:

@@ -50,6 +50,7 @@ def load_tables(
     batch = context.partition_key
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     loads = [_load_of(library.datasets, t, batch) for t in _BY_BATCH if t.name in wanted]
+    context.log.info(f"tables: loading {len(loads)}")
     with tables.session(f"loading batch {batch}", context.log.info) as client:
         for load in loads:
             report = load_batch(client, load.table, batch, load.rows(), load.fingerprint)

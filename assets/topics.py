@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ml.clusters import Topics
 
+_OUTPUTS = (TOPICS, VIDEO_TOPICS)
 _INPUTS = ("video_embeddings", "video_texts")
 # A title names its theme better than a transcript with recognition errors does, and the packaged
 # picture descriptor knows colours and edges, not things. See BENCHMARKS.md, topics.
@@ -42,21 +43,19 @@ VERSION = "1"
     name="topics",
     specs=[
         table_spec(d.name, d, "library", [["clickhouse", name] for name in _INPUTS])
-        for d in (TOPICS, VIDEO_TOPICS)
+        for d in _OUTPUTS
     ],
 )
 def topics(context: dg.AssetExecutionContext, tables: Tables) -> Iterator[dg.MaterializeResult]:
     """Cluster the library's videos and name the clusters, when its vectors changed."""
     with tables.session("reading vectors for topics", context.log.info) as client:
         fingerprint = _fingerprint(client)
-        held = loaded(client, TOPICS.name), loaded(client, VIDEO_TOPICS.name)
-        if all(table and table.fingerprint == fingerprint for table in held):
-            yield from (
-                _result(d.name, h.rows, "unchanged")
-                for d, h in zip((TOPICS, VIDEO_TOPICS), held, strict=True)
-                if h
-            )
+        held = {d.name: loaded(client, d.name) for d in _OUTPUTS}
+        if all(table and table.fingerprint == fingerprint for table in held.values()):
+            for name, table in held.items():
+                yield _result(name, table.rows if table else 0, "unchanged")
             return
+        context.log.info("topics: reading vectors")
         channels, model, documents = _vectors(client), _model(client), _documents(client)
     found = _cluster(channels, model, documents)
     context.log.info(f"topics: {found.message}")
@@ -122,7 +121,8 @@ def _model(client: "Client") -> str:
 
 
 def _documents(client: "Client") -> dict[str, str]:
-    return dict(client.query(sql.statement("load/documents")).result_rows)
+    rows = client.query(sql.statement("load/documents")).result_rows
+    return {str(video): str(text) for video, text in rows}
 
 
 def _replace(

@@ -38,12 +38,16 @@ def _is_for_people(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.INFO or bool(_materialised(event))
 
 
-@dg.logger(description="A line for each step's own messages and for what was materialised.")
-def console_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    """The logger ``console`` of every job."""
+def _console(_: dg.InitLoggerContext) -> logging.Logger:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Format())
     handler.addFilter(_is_for_people)
     logger = logging.Logger("kadr", logging.DEBUG)
     logger.addHandler(handler)
     return logger
+
+
+# The logger ``console`` of every job.
+console_logger = dg.LoggerDefinition(
+    _console, description="A line for each step's own messages and for what was materialised."
+)

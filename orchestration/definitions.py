@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets import asr, indexes, media, ocr, table_assets, text, topics, visual
 from assets.resources import Decoding, Library, Models, Tables
+from orchestration.console import console_logger
 from orchestration.jobs import batch_job, library_job
 from orchestration.settings import Settings, from_environment
 
@@ -49,6 +50,7 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
     return dg.Definitions(
         assets=dg.load_assets_from_modules(MODULES),
         jobs=[batch_job, library_job],
+        loggers={"console": console_logger},
         resources={**resources(settings), **overrides},
         executor=dg.multiprocess_executor.configured({"max_concurrent": settings.steps_at_once}),
     )

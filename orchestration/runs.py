@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
@@ -50,8 +51,11 @@ def run_library(instance: dg.DagsterInstance) -> None:
     _run(instance, dg.reconstructable(library_job), {})
 
 
-def _run(instance: dg.DagsterInstance, job: object, tags: Mapping[str, str]) -> None:
-    with dg.execute_job(job, instance=instance, tags={**tags, **run_tags()}) as result:
+def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[str, str]) -> None:
+    # Named, because a run without a logger in its configuration gets Dagster's own console.
+    logger: dict[str, dict[str, object]] = {"loggers": {"console": {}}}
+    tags = {**tags, **run_tags()}
+    with dg.execute_job(job, instance=instance, run_config=logger, tags=tags) as result:
         if not result.success:
             raise RunFailed(_reasons(result))
 

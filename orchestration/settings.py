@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 PREFIX = "KADR_"
 
@@ -83,7 +84,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise ValueError(f"unknown setting {unknown[0]}; there are: {', '.join(sorted(known))}")
-    values = {known[name]: _parse(name, value) for name, value in given.items() if value != ""}
+    values: dict[str, Any] = {
+        known[name]: _parse(name, value) for name, value in given.items() if value != ""
+    }
     return Settings(**values)
 
 

@@ -1,0 +1,122 @@
+"""The real command on a part of the sample library: ingested once, looked at by many tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.clickhouse import ClickHouse
+from samples.make import make_library
+
+CLIPS = (
+    "space-01",
+    "space-02",
+    "space-03",
+    "pets-01",
+    "pets-02",
+    "cooking-01",
+    "cooking-02",
+    "money-01",
+    "copy-muted",
+    "broken-01",
+    "broken-02",
+)
+# What a step needs for these clips on a busy machine, many times over.
+LIMIT_S = 400.0
+
+
+@dataclass(frozen=True)
+class Kadr:
+    """The command line on one data folder."""
+
+    data: Path
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run to the end; what it printed is in ``stdout`` and ``stderr``."""
+        done = subprocess.run(
+            self._command(arguments),
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def interrupt(self, arguments: tuple[str, ...], marker: str, how: signal.Signals) -> int | None:
+        """Start, wait until a line with ``marker`` is printed, and send the signal to all of it.
+
+        Returns the exit code, or None when it ended before such a line.
+        """
+        process = subprocess.Popen(
+            self._command(arguments),
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if marker in line), None)
+        if said is None:
+            process.wait(LIMIT_S)
+            return None
+        time.sleep(0.3)  # into the step's work
+        os.killpg(process.pid, how)
+        process.stderr.close()
+        return process.wait(LIMIT_S)
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, sorted; without the journals, which hold times of day."""
+        with ClickHouse(f"chdb://{self.data / 'clickhouse'}").session("test", read_only=True) as c:
+            names = [row[0] for row in c.query(_TABLES).result_rows]
+            queries = {name: f"SELECT * FROM {name} ORDER BY ALL" for name in names}
+            return {name: list(c.query(text).result_rows) for name, text in queries.items()}
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """The rows of one query."""
+        with ClickHouse(f"chdb://{self.data / 'clickhouse'}").session("test", read_only=True) as c:
+            return list(c.query(text).result_rows)
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        ours = {k: v for k, v in os.environ.items() if not k.startswith(("KADR_", "DAGSTER_"))}
+        return ours | {"KADR_DATA": str(self.data), "OMP_NUM_THREADS": "1"}
+
+
+_TABLES = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND engine != 'View'
+    AND name NOT IN ('batch_loads', 'migrations')
+"""
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the part of the sample library that these tests use."""
+    return make_library(tmp_path_factory.mktemp("sample"), only=CLIPS)
+
+
+@pytest.fixture(scope="session")
+def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Kadr:
+    """A library that was ingested without interruption."""
+    kadr = Kadr(tmp_path_factory.mktemp("finished"))
+    kadr.run("ingest", str(sample / "catalogue.csv"))
+    return kadr
+
+
+@pytest.fixture
+def new_kadr(tmp_path: Path) -> Iterator[Callable[[str], Kadr]]:
+    """Makes a command line on an empty data folder."""
+    yield lambda name: Kadr(tmp_path / name)

@@ -1,0 +1,75 @@
+"""Done work is not done again, and a process killed at any point costs nothing but its own step."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.pipeline.conftest import Kadr
+
+# What each step says when it begins to work.
+STEPS = (
+    "decode: ",
+    "asr: ",
+    "ocr: ",
+    "visual: ",
+    "text: ",
+    "tables: ",
+    "video_index: ",
+    "text_index: ",
+    "topics: ",
+)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    return {str(p.relative_to(folder)): (p.stat().st_ino, p.read_bytes()) for p in paths}
+
+
+def test_a_finished_batch_runs_no_model_and_changes_no_byte(finished: Kadr, sample: Path) -> None:
+    kept = ("batches", "datasets", "indexes")
+    tables, before = finished.tables(), {k: _files(finished.data / k) for k in kept}
+    again = finished.run("ingest", str(sample / "catalogue.csv"), "--all")
+    assert "videos to do" not in again.stderr
+    assert {k: _files(finished.data / k) for k in kept} == before
+    assert finished.tables() == tables
+
+
+def test_nothing_new_runs_nothing(finished: Kadr, sample: Path) -> None:
+    done = finished.run("ingest", str(sample / "catalogue.csv"))
+    assert "nothing to do" in done.stdout
+
+
+def test_killed_in_every_step_gives_the_same_tables(
+    finished: Kadr, sample: Path, new_kadr: Callable[[str], Kadr]
+) -> None:
+    kadr, source = new_kadr("killed"), str(sample / "catalogue.csv")
+    killed = [
+        kadr.interrupt(("ingest", source), f"{step}", signal.SIGKILL) == -signal.SIGKILL
+        for step in STEPS
+    ]
+    assert all(killed), dict(zip(STEPS, killed, strict=True))
+    kadr.run("ingest", source)
+    ours, theirs = kadr.tables(), finished.tables()
+    assert ours.keys() == theirs.keys()
+    for table, rows in theirs.items():
+        assert _without_batch(ours[table]) == _without_batch(rows), table
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
+    sample: Path, new_kadr: Callable[[str], Kadr]
+) -> None:
+    kadr, source = new_kadr("interrupted"), str(sample / "clips" / "space-01.mp4")
+    assert kadr.interrupt(("ingest", source), "decode: ", signal.SIGINT) == 130
+    kadr.run("ingest", source)
+    assert kadr.query("SELECT count() FROM videos WHERE status = 'ok'") == [(1,)]
+
+
+def _without_batch(rows: list[tuple[object, ...]]) -> list[str]:
+    """Rows as text; a batch is named by its day, and the two may fall on both sides of midnight."""
+    return sorted(repr([v for v in row if not _is_batch(v)]) for row in rows)
+
+
+def _is_batch(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 14 and value.endswith("-001")
