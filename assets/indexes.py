@@ -65,6 +65,7 @@ def index_asset(
                 model,
                 rebuild=is_forced(context) or _holds_other_model(folder, model),
             )
+        context.log.info(f"{name}: {report.count} vectors, {report.unchanged} batches unchanged")
         return _result(report, model)
 
     return asset

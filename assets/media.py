@@ -48,7 +48,15 @@ def extract(
     if not extraction.is_current:
         with decoded(extraction, library, decoding.workers) as outcomes:
             extraction.write(outcomes, progress)
+    context.log.info(_summary(list(extraction.rows.values())))
     yield from _report(extraction, decoding.max_failed_share)
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    statuses = Counter(row["status"] for row in rows)
+    frames = sum(row["kept_frame_count"] for row in rows)
+    said = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    return f"videos: {said or 'none'}; {frames} frames"
 
 
 def _report(extraction: Extraction, max_failed_share: float) -> Iterator[dg.MaterializeResult]:

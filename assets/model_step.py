@@ -52,6 +52,8 @@ def run_model(
         return model.load()(progress.watch(rows))
 
     report = update(store, dataset, batch, todo, read, compute)
+    kept = f", {report.kept} videos unchanged" if report.kept else ""
+    context.log.info(f"{dataset.name}: {report.rows} rows{kept}")
     return dg.MaterializeResult(metadata=_metadata(report, model.identity))
 
 

@@ -55,6 +55,7 @@ def load_tables(
         for load in loads:
             report = load_batch(client, load.table, batch, load.rows(), load.fingerprint)
             held = count_rows(client, load.table, batch)
+            context.log.info(f"{load.table}: {held} rows" + ", unchanged" * report.skipped)
             yield _result(load, report, held)
 
 

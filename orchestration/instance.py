@@ -31,6 +31,8 @@ def prepare(settings: Settings) -> None:
     if not (home / CONFIG.name).exists():
         shutil.copyfile(CONFIG, home / CONFIG.name)
     os.environ["DAGSTER_HOME"] = str(home)
+    # Tesseract's own threads cost more than they bring on caption-sized crops.
+    os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 
 def run_tags() -> dict[str, str]:

@@ -53,7 +53,8 @@ def run_library(instance: dg.DagsterInstance) -> None:
 
 def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[str, str]) -> None:
     # Named, because a run without a logger in its configuration gets Dagster's own console.
-    logger: dict[str, dict[str, object]] = {"loggers": {"console": {}}}
+    where = tags.get(_PARTITION_TAG, LIBRARY_JOB)
+    logger = {"loggers": {"console": {"config": {"where": where}}}}
     tags = {**tags, **run_tags()}
     with dg.execute_job(job, instance=instance, run_config=logger, tags=tags) as result:
         if not result.success:

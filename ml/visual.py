@@ -1,0 +1,469 @@
+"""A vector for each kept frame, and for a person's words when the model has a text tower.
+
+Two kinds of embedder behind one interface: the packaged layout descriptor, which knows colours
+and edges and where they are (it finds the same shot again, not the same subject), and learned
+models loaded by transformers (CLIP, SigLIP, SigLIP2, or a plain image backbone).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from ml.device import half_precision, in_halves
+from ml.failures import ModelUnavailable
+from ml.loading import identity, load, load_model
+from ml.schemas import VISUAL
+
+PACKAGED = "packaged:layout-descriptor"
+# Threads that decode and resize while the model computes: PIL lets go of the interpreter lock.
+# One thread prepares some 150 frames of 640 x 360 a second.
+DECODERS = 4
+# Batches that are being prepared ahead of the model.
+BATCHES_AHEAD = 2
+
+Prepared = dict[str, np.ndarray]
+
+
+class TextSearchOff(Exception):
+    """The profile's visual model has no text tower."""
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(
+            f"text to picture search is off in this profile: {model_id!r} knows no words. "
+            "The profiles base and full have an image-text model"
+        )
+
+
+class ImageEmbedder(Protocol):
+    """Frames in, unit-length vectors out.
+
+    Attributes:
+        model: name and revision, as stored in the ``model`` column.
+        dimension: length of the vectors.
+    """
+
+    model: str
+    dimension: int
+
+    def embed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """`frames` in (``FRAMES`` rows), `visual` out (``VISUAL`` rows), in the same order."""
+        ...
+
+
+class TextTower(Protocol):
+    """A person's words as a vector that can be held against frames' vectors."""
+
+    model: str
+    dimension: int
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """Unit-length float32[dimension]."""
+        ...
+
+
+def load_image_embedder(
+    model_id: str, *, profile: str, device: str = "cpu", batch_size: int = 32
+) -> ImageEmbedder:
+    """The image embedder of a profile.
+
+    Args:
+        model_id: ``packaged:layout-descriptor``, or a hub id or local path of an image-text
+            model or an image backbone with a ``pooler_output``.
+        profile: the profile's name, for the error message.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        batch_size: frames in one step of the model; halved where they do not fit.
+
+    Raises:
+        ModelUnavailable: it cannot be loaded.
+    """
+    if model_id == PACKAGED:
+        return LayoutEmbedder()
+    return LearnedEmbedder(model_id, profile, device, batch_size)
+
+
+def load_text_tower(model_id: str, *, profile: str, device: str = "cpu") -> TextTower:
+    """The text side of the profile's image-text model.
+
+    Raises:
+        TextSearchOff: the model has none.
+        ModelUnavailable: it cannot be loaded.
+    """
+    if model_id == PACKAGED:
+        raise TextSearchOff(model_id)
+    return LearnedTextTower(model_id, profile, device)
+
+
+# ---------------------------------------------------------------- rows in, rows out
+
+
+class _Row(NamedTuple):
+    video_id: str
+    frame_no: int
+    start_s: float
+    duration_s: float
+
+
+def _embedded(
+    batches: Iterable[pa.RecordBatch],
+    prepare: Callable[[bytes], Any],
+    embed: Callable[[Sequence[Any]], np.ndarray],
+    batch_size: int,
+    model: str,
+) -> Iterator[pa.RecordBatch]:
+    """Decode ahead in threads, embed ``batch_size`` frames at a time, across videos."""
+    ahead: deque[tuple[_Row, Future[Any]]] = deque()
+    with ThreadPoolExecutor(DECODERS, "kadr-visual") as pool:
+        try:
+            for row, jpeg in _rows(batches):
+                ahead.append((row, pool.submit(prepare, jpeg)))
+                if len(ahead) >= batch_size * (BATCHES_AHEAD + 1):
+                    yield _output(ahead, batch_size, embed, model)
+            while ahead:
+                yield _output(ahead, batch_size, embed, model)
+        finally:
+            for _, future in ahead:
+                future.cancel()
+
+
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[_Row, bytes]]:
+    for batch in batches:
+        columns = [batch.column(name) for name in (*_Row._fields, "jpeg")]
+        for values in zip(*columns, strict=True):
+            *row, jpeg = (value.as_py() for value in values)
+            yield _Row(*row), jpeg
+
+
+def _output(
+    ahead: deque[tuple[_Row, Future[Any]]],
+    batch_size: int,
+    embed: Callable[[Sequence[Any]], np.ndarray],
+    model: str,
+) -> pa.RecordBatch:
+    taken = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
+    vectors = unit(embed([future.result() for _, future in taken]))
+    columns = dict(zip(_Row._fields, zip(*(row for row, _ in taken), strict=True), strict=True))
+    arrays = [pa.array(columns[name], VISUAL.schema.field(name).type) for name in _Row._fields]
+    arrays += [as_list_array(vectors), pa.array([model] * len(taken))]
+    return pa.record_batch(arrays, schema=VISUAL.schema)
+
+
+def as_list_array(vectors: np.ndarray) -> pa.ListArray:
+    """float32[n, d] as n lists, without copying through Python."""
+    n, dimension = vectors.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * dimension)
+    values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
+    return pa.ListArray.from_arrays(offsets, values, type=VISUAL.schema.field("embedding").type)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Each row of float[n, d] at length 1, float32.
+
+    Raises:
+        FloatingPointError: a row is zero, or not finite.
+    """
+    vectors = np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise FloatingPointError("the model gave a vector that is zero or not finite")
+    return vectors / lengths
+
+
+# ---------------------------------------------------------------- the packaged descriptor
+
+# Raised whenever the descriptor's numbers change: vectors of two versions never meet.
+LAYOUT_VERSION = 1
+LAYOUT_SIDE_PX = 80
+COLOUR_GRID = 6
+EDGE_GRID = 5
+ORIENTATIONS = 8
+# Hue, saturation, value. Greys have no hue, so the least saturated level is one bin per value.
+COLOUR_BINS = (8, 2, 2)
+GREY_BINS = 4
+# Colour layout, colour histograms, edges. Chosen on 16 photographs of scikit-image and
+# scikit-learn against their recompressed, scaled and slightly cropped copies.
+PART_WEIGHTS = (1.0, 0.7, 1.0)
+# A part shorter than this says little (a grey picture's colours, a flat one's edges) and stays
+# short, where stretching it to length 1 would make much of its noise.
+PART_FLOORS = (4.0, 0.1, 60.0)
+GREY_SATURATION = 40
+LAYOUT_DIMENSION = (
+    3 * COLOUR_GRID**2
+    + (1 + 4) * (int(np.prod(COLOUR_BINS)) + GREY_BINS)
+    + EDGE_GRID**2 * ORIENTATIONS
+)
+
+
+class LayoutEmbedder:
+    """The packaged descriptor: colours and edges over a grid. Deterministic, nothing learned."""
+
+    model = f"layout-descriptor@{LAYOUT_VERSION}"
+    dimension = LAYOUT_DIMENSION
+
+    def embed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """See `ImageEmbedder.embed`."""
+
+        def describe(jpeg: bytes) -> np.ndarray:
+            return layout_descriptor(_rgb(jpeg))
+
+        return _embedded(batches, describe, np.stack, 32, self.model)
+
+
+def layout_descriptor(picture: np.ndarray) -> np.ndarray:
+    """Unit-length float32[488] of a uint8[h, w, 3] RGB picture.
+
+    Three parts, each at length 1 and then weighted: the mean Lab colour of a 6 x 6 grid (as
+    MPEG-7's colour layout, without the cosine transform), colour histograms of the whole and of
+    its quarters (square roots, so that the dot product is Hellinger's), and a histogram of edge
+    directions in each cell of a 5 x 5 grid (as Dalal and Triggs 2005, one cell per block). Parts
+    are centred, so that pictures with nothing in common have a cosine near 0.
+    """
+    import cv2
+
+    side = (LAYOUT_SIDE_PX, LAYOUT_SIDE_PX)
+    small = cv2.resize(picture, side, interpolation=cv2.INTER_AREA)
+    parts = (_colour_layout(small), _colour_histograms(small), _edges(small))
+    weighted = [
+        weight * part / max(float(np.linalg.norm(part)), floor)
+        for part, weight, floor in zip(parts, PART_WEIGHTS, PART_FLOORS, strict=True)
+    ]
+    return unit(np.concatenate(weighted)[None])[0]
+
+
+def _colour_layout(small: np.ndarray) -> np.ndarray:
+    import cv2
+
+    grid = cv2.resize(small, (COLOUR_GRID, COLOUR_GRID), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(grid.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.asarray((lab - np.array([50, 0, 0], np.float32)).ravel() / 50)
+
+
+def _colour_histograms(small: np.ndarray) -> np.ndarray:
+    import cv2
+
+    hue, saturation, value = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2HSV))
+    hues, saturations, values = COLOUR_BINS
+    vivid = (saturation.astype(int) - GREY_SATURATION) * saturations // (256 - GREY_SATURATION)
+    coloured = (hue.astype(int) * hues // 180 * saturations + vivid) * values
+    bins = coloured + value.astype(int) * values // 256
+    grey = int(np.prod(COLOUR_BINS)) + value.astype(int) * GREY_BINS // 256
+    bins = np.where(saturation < GREY_SATURATION, grey, bins)
+    half = LAYOUT_SIDE_PX // 2
+    quarters = [bins[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
+    n = int(np.prod(COLOUR_BINS)) + GREY_BINS
+    counts = [np.bincount(area.ravel(), minlength=n) / area.size for area in (bins, *quarters)]
+    return np.concatenate([np.sqrt(c) - np.sqrt(1 / n) for c in counts])
+
+
+def _edges(small: np.ndarray) -> np.ndarray:
+    import cv2
+
+    sharp = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.GaussianBlur(sharp, (3, 3), 0)
+    dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    strength, angle = cv2.cartToPolar(dx, dy)
+    direction = (angle * (ORIENTATIONS / np.pi)).astype(int) % ORIENTATIONS
+    cell = np.arange(LAYOUT_SIDE_PX) * EDGE_GRID // LAYOUT_SIDE_PX
+    cells = cell[:, None] * EDGE_GRID + cell[None, :]
+    sums = np.bincount(
+        (cells * ORIENTATIONS + direction).ravel(),
+        weights=strength.ravel(),
+        minlength=EDGE_GRID**2 * ORIENTATIONS,
+    ).reshape(-1, ORIENTATIONS)
+    # Square roots keep one strong edge from being all there is.
+    roots = np.sqrt(sums) - np.sqrt(sums.mean(axis=1, keepdims=True))
+    return np.asarray(roots.ravel())
+
+
+def _rgb(jpeg: bytes) -> np.ndarray:
+    """uint8[h, w, 3] RGB."""
+    import cv2
+
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError("a frame's JPEG cannot be decoded")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+
+
+# ---------------------------------------------------------------- learned models
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """From a JPEG to what the model takes, as the checkpoint's image processor says.
+
+    The plain recipe (resize, centre crop, scale, normalise) is done here: resized by PIL in
+    threads, as the processors of transformers do, and kept as uint8; the arithmetic runs on the
+    device. That moves a quarter of the bytes and leaves Python's interpreter lock alone. Any
+    other recipe (SigLIP2's variable resolution) goes through the processor itself.
+    """
+
+    processor: Any
+    plain: bool
+
+    @classmethod
+    def of(cls, processor: Any) -> Preparation:
+        """Decide by the processor's settings."""
+        size = dict(getattr(processor, "size", None) or {})
+        plain = (
+            bool(getattr(processor, "do_resize", False))
+            and (set(size) == {"height", "width"} or set(size) == {"shortest_edge"})
+            and bool(getattr(processor, "do_rescale", False))
+            and bool(getattr(processor, "do_normalize", False))
+            and not getattr(processor, "do_pad", False)
+            # Without a crop, a shortest edge gives pictures of different sizes: no batch.
+            and ("shortest_edge" not in size or bool(getattr(processor, "do_center_crop", False)))
+        )
+        return cls(processor, plain)
+
+    def __call__(self, jpeg: bytes) -> Prepared:
+        """uint8[h, w, 3] ``pixels``, or the processor's own arrays for one picture."""
+        import io
+
+        from PIL import Image
+
+        picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
+        if self.plain:
+            return {"pixels": self._resized(picture)}
+        arrays = self.processor(images=[picture], return_tensors="np")
+        return {name: np.asarray(value)[0] for name, value in arrays.items()}
+
+    def _resized(self, picture: Any) -> np.ndarray:
+        size = dict(self.processor.size)
+        if "shortest_edge" in size:
+            width, height = _shortest_edge(picture.size, int(size["shortest_edge"]))
+        else:
+            width, height = int(size["width"]), int(size["height"])
+        pixels = np.asarray(picture.resize((width, height), self.processor.resample))
+        if not getattr(self.processor, "do_center_crop", False):
+            return pixels
+        crop = dict(self.processor.crop_size)
+        return _centre(pixels, int(crop["height"]), int(crop["width"]))
+
+    def normalised(self, pixels: Any, dtype: Any) -> Any:
+        """uint8[n, h, w, 3] on the device as dtype[n, 3, h, w], scaled and normalised."""
+        import torch
+
+        mean = torch.tensor(self.processor.image_mean, device=pixels.device)
+        std = torch.tensor(self.processor.image_std, device=pixels.device)
+        values = (pixels.float() * self.processor.rescale_factor - mean) / std
+        return values.permute(0, 3, 1, 2).contiguous().to(dtype)
+
+
+def _shortest_edge(size: tuple[int, int], edge: int) -> tuple[int, int]:
+    width, height = size
+    if width <= height:
+        return edge, int(edge * height / width)
+    return int(edge * width / height), edge
+
+
+def _centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Crop to the middle, padding with black where the picture is smaller."""
+    down, across = max(0, height - pixels.shape[0]), max(0, width - pixels.shape[1])
+    if down or across:
+        before = ((down + 1) // 2, (across + 1) // 2)
+        pad = ((before[0], down - before[0]), (before[1], across - before[1]), (0, 0))
+        pixels = np.pad(pixels, pad)
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]
+
+
+class LearnedEmbedder:
+    """An image-text model's image tower, or an image backbone, in transformers."""
+
+    def __init__(self, model_id: str, profile: str, device: str, batch_size: int) -> None:
+        from transformers import AutoImageProcessor
+
+        self._dtype = half_precision(device)
+        network = load_model(model_id, profile, dtype=self._dtype)
+        # The PIL processors need no torchvision.
+        processor = load(model_id, profile, AutoImageProcessor.from_pretrained, backend="pil")
+        self._network = network.to(device)
+        self._prepare = Preparation.of(processor)
+        self._device, self._batch_size = device, batch_size
+        self.model = identity(model_id, network)
+        self.dimension = self._measured_dimension(model_id, profile)
+
+    def embed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """See `ImageEmbedder.embed`."""
+        return _embedded(batches, self._prepare, self._vectors, self._batch_size, self.model)
+
+    def _vectors(self, prepared: Sequence[Prepared]) -> np.ndarray:
+        rows: list[np.ndarray] = in_halves(self._step, prepared)
+        return np.stack(rows)
+
+    def _step(self, prepared: Sequence[Prepared]) -> np.ndarray:
+        """float32[n, d] of prepared pictures, in one step of the model."""
+        import torch
+
+        inputs = {}
+        for name in prepared[0]:
+            values = torch.from_numpy(np.stack([p[name] for p in prepared])).to(self._device)
+            floating = values.dtype.is_floating_point
+            inputs[name] = values.to(self._dtype) if floating else values
+        if self._prepare.plain:
+            inputs = {"pixel_values": self._prepare.normalised(inputs["pixels"], self._dtype)}
+        with torch.inference_mode():
+            return np.asarray(self._features(inputs).float().cpu().numpy())
+
+    def _features(self, inputs: dict[str, Any]) -> Any:
+        if hasattr(self._network, "get_image_features"):
+            return self._network.get_image_features(**inputs).pooler_output
+        return self._network(**inputs).pooler_output.flatten(1)
+
+    def _measured_dimension(self, model_id: str, profile: str) -> int:
+        import io
+
+        from PIL import Image
+
+        data = io.BytesIO()
+        Image.new("RGB", (64, 64)).save(data, "JPEG")
+        try:
+            return int(self._step([self._prepare(data.getvalue())]).shape[1])
+        except (AttributeError, TypeError) as error:
+            reason = f"it gives no vector for a picture ({error})"
+            raise ModelUnavailable(model_id, profile, reason) from error
+
+
+class LearnedTextTower:
+    """The text tower of an image-text model in transformers."""
+
+    def __init__(self, model_id: str, profile: str, device: str) -> None:
+        from transformers import AutoTokenizer
+
+        network = load_model(model_id, profile, dtype=half_precision(device))
+        if not hasattr(network, "get_text_features"):
+            raise TextSearchOff(model_id)
+        self._network = network.to(device)
+        self._tokenizer = load(model_id, profile, AutoTokenizer.from_pretrained)
+        self._device = device
+        text = network.config.text_config
+        self._length = int(text.max_position_embeddings)
+        # SigLIP was trained on lower-case text padded to its full length, and reads other
+        # lengths wrongly.
+        self._is_siglip = network.config.model_type.startswith("siglip")
+        self.model = identity(model_id, network)
+        self.dimension = len(self.embed_query("a"))
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """Unit-length float32[dimension] of a person's words."""
+        import torch
+
+        tokens = self._tokenizer(
+            [text.lower() if self._is_siglip else text],
+            padding="max_length" if self._is_siglip else True,
+            truncation=True,
+            max_length=self._length,
+            return_tensors="pt",
+        ).to(self._device)
+        if self._is_siglip:
+            tokens = {"input_ids": tokens["input_ids"]}
+        with torch.inference_mode():
+            features = self._network.get_text_features(**tokens).pooler_output
+        return np.asarray(unit(features.float().cpu().numpy())[0])
