@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml.extract import (
+    SPOOLED,
+    Extracted,
+    ExtractOptions,
+    Source,
+    decode_motion,
+    extract,
+    limit_s,
+    spooled,
+)
+from ml.failures import Filtered
+from ml.schemas import VIDEOS
+from ml.sound import decode_flac
+from tests.unit.media import captioned, moving_box, scene, tone, write_clip
+
+
+def pass_over(path: Path, **options: Any) -> tuple[Extracted, dict[str, list[dict[str, Any]]]]:
+    """The media columns and all rows of one pass; each batch is checked against its schema."""
+    spool = path.parent / f"{path.stem}-spool"
+    spool.mkdir()
+    found = extract(Source("v1", str(path)), spool, ExtractOptions(**options))
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for name, dataset in SPOOLED.items():
+        batches = list(spooled(spool, name))
+        for batch in batches:
+            batch.validate(full=True)
+            assert batch.schema.equals(dataset.schema, check_metadata=True)
+            assert all(column.null_count == 0 for column in batch.columns)
+        rows[name] = [row for batch in batches for row in batch.to_pylist()]
+    return found, rows
+
+
+def test_extracted_fields_are_columns_of_videos() -> None:
+    columns = set(VIDEOS.schema.names)
+    fields = set(Extracted.__dataclass_fields__)
+    fields.remove("decode_s")  # for the asset's metadata: a table must not differ by run
+    about_the_file = "video_id uri published_at title description tags source_version"
+    about_the_outcome = "status failure_kind error"
+    assert columns - fields == {*about_the_file.split(), *about_the_outcome.split()}
+
+
+def test_one_pass_gives_frames_motion_sound_and_the_ledger_row(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=30, sound=tone(3.0))
+    found, rows = pass_over(path)
+    assert (found.width, found.height, found.rotation_deg) == (320, 180, 0)
+    assert (found.container, found.video_codec) == ("mov,mp4,m4a,3gp,3g2,mj2", "h264")
+    assert (found.audio_codec, found.pixel_format) == ("aac", "yuv420p")
+    assert (found.frame_count, found.kept_frame_count, found.plain_1fps_frame_count) == (30, 3, 3)
+    assert found.duration_s == pytest.approx(3.0)
+    assert found.fps == pytest.approx(10.0)
+    assert found.has_audio
+    assert found.warning == ""
+    assert found.source_bytes == path.stat().st_size
+    assert found.content_hash == hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    assert found.decoder.startswith("pyav ")
+    assert found.decode_s > 0
+    assert {row["video_id"] for name in rows for row in rows[name]} == {"v1"}
+
+
+def test_frames_are_jpegs_of_what_is_shown_at_their_time(tmp_path: Path) -> None:
+    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=30))
+    frames = rows["frames"]
+    assert [f["frame_no"] for f in frames] == [0, 10, 20]
+    assert [f["start_s"] for f in frames] == pytest.approx([0.0, 1.0, 2.0])
+    for frame in frames:
+        image = Image.open(io.BytesIO(frame["jpeg"]))
+        assert (image.format, image.mode) == ("JPEG", "RGB")
+        assert image.size == (frame["width"], frame["height"]) == (320, 180)
+        difference = np.asarray(image).astype(int) - moving_box(frame["frame_no"])
+        assert np.abs(difference).mean() < 12
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7, 33])
+def test_durations_add_up_to_the_length(tmp_path: Path, frames: int) -> None:
+    found, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=frames))
+    assert sum(f["duration_s"] for f in rows["frames"]) == pytest.approx(found.duration_s)
+    assert found.duration_s == pytest.approx(frames / 10, abs=0.005)
+    ends = [f["start_s"] + f["duration_s"] for f in rows["frames"]]
+    assert ends[:-1] == pytest.approx([f["start_s"] for f in rows["frames"][1:]])
+
+
+def test_motion_holds_8_thumbnails_a_second(tmp_path: Path) -> None:
+    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=30))
+    (motion,) = rows["motion"]
+    assert (motion["fps"], motion["size"], motion["thumbnail_count"]) == (8.0, 32, 24)
+    assert (motion["part_no"], motion["start_s"]) == (0, 0.0)
+    thumbnails = decode_motion(motion["luma_zstd"], 24, 32)
+    # thumbnail 9 stands for 1.125 s: picture 11 of 10 a second is on screen
+    drawn = Image.fromarray(moving_box(11)).convert("L").resize((32, 32), Image.Resampling.BOX)
+    assert np.abs(thumbnails[9].astype(int) - np.asarray(drawn)).mean() < 5
+
+
+def test_sound_is_stored_as_16_khz_mono(tmp_path: Path) -> None:
+    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=20, sound=tone(2.0)))
+    (part,) = rows["audio"]
+    samples = decode_flac(part["flac"])
+    assert part["sample_rate_hz"] == 16_000
+    assert len(samples) == part["sample_count"] == pytest.approx(32_000, abs=400)
+    assert (part["part_no"], part["start_s"]) == (0, pytest.approx(0.0, abs=0.03))
+    assert part["rms_dbfs"] == pytest.approx(-9.0, abs=0.5)  # a sine at half of full scale
+
+
+def test_silent_video_has_no_audio_rows(tmp_path: Path) -> None:
+    found, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=5))
+    assert not found.has_audio
+    assert (found.audio_codec, rows["audio"]) == ("", [])
+
+
+def test_cut_is_marked_within_an_eighth_of_a_second(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", lambda i: scene(1 if i < 24 else 2), frames=40)
+    _, rows = pass_over(path)
+    assert [f["start_s"] for f in rows["frames"] if f["is_shot_start"]] == [0, 2.5]
+
+
+def test_small_caption_on_a_still_picture_is_not_lost(tmp_path: Path) -> None:
+    plain = scene(3, (640, 360))
+    written = captioned(plain, "Open every day from 9 to 17")
+
+    def picture(index: int) -> np.ndarray:
+        return written if 23 <= index < 50 else plain
+
+    for crf in ("18", "33"):
+        path = write_clip(tmp_path / f"{crf}.mp4", picture, frames=80, options={"crf": crf})
+        found, rows = pass_over(path)
+        shown = [f["frame_no"] for f in rows["frames"]]
+        assert any(23 <= frame_no < 26 for frame_no in shown)
+        assert any(50 <= frame_no < 53 for frame_no in shown)
+        assert found.kept_frame_count < found.plain_1fps_frame_count
+
+
+def test_still_video_keeps_one_frame_in_ten_seconds(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", lambda _: scene(1), frames=125, fps=5)
+    found, rows = pass_over(path)
+    assert [f["start_s"] for f in rows["frames"]] == pytest.approx([0, 10, 20])
+    assert (found.kept_frame_count, found.plain_1fps_frame_count) == (3, 25)
+
+
+def test_frames_are_no_larger_than_asked(tmp_path: Path) -> None:
+    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=2), max_side=100)
+    assert [(f["width"], f["height"]) for f in rows["frames"]] == [(100, 56)]
+
+
+def test_too_short_and_too_long_videos_are_filtered(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=20)
+    with pytest.raises(Filtered, match=r"2\.00 s long; at least 5 s"):
+        pass_over(path, min_duration_s=5.0)
+    (tmp_path / "a-spool").rename(tmp_path / "other")
+    with pytest.raises(Filtered, match=r"2\.0 s long; the limit is 1 s"):
+        pass_over(path, max_duration_s=1.0)
+
+
+def test_length_that_only_decoding_shows_is_filtered_too(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.h264", frames=50, container="h264")
+    with pytest.raises(Filtered, match="longer than the limit of 1 s"):
+        pass_over(path, max_duration_s=1.0)
+
+
+def test_decord_gives_the_same_rows_as_pyav(tmp_path: Path) -> None:
+    pytest.importorskip("decord")
+    path = write_clip(tmp_path / "a.mp4", frames=25, sound=tone(2.5))
+    _, expected = pass_over(path)
+    path = path.rename(tmp_path / "b.mp4")
+    found, rows = pass_over(path, reader="decord")
+    assert found.decoder.startswith("decord ")
+    for name in ("frames", "motion", "audio"):
+        assert len(rows[name]) == len(expected[name])
+    keys = ("frame_no", "start_s", "duration_s", "is_shot_start", "width", "height")
+    assert [[f[k] for k in keys] for f in rows["frames"]] == [
+        [pytest.approx(f[k], abs=1e-3) for k in keys] for f in expected["frames"]
+    ]
+    assert rows["audio"] == expected["audio"]
+
+
+def test_maker_names_every_option() -> None:
+    maker = ExtractOptions().maker
+    assert all(f"{name}={value}" in maker for name, value in asdict(ExtractOptions()).items())
+    assert ExtractOptions(max_side=640).maker != maker
+
+
+def test_impossible_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="no reader 'vhs'"):
+        ExtractOptions(reader="vhs")
+    with pytest.raises(ValueError, match="at most motion_fps"):
+        ExtractOptions(frame_rate=9.0)
+
+
+def test_time_limit_grows_with_the_file() -> None:
+    assert limit_s(0) == 600
+    assert limit_s(100_000_000) == 2600
