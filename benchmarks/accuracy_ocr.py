@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import MEDIA
 from ml.schemas import FRAMES
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def measure(media: Path) -> list[Score]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--media", type=Path, default=ROOT.parent / "shared" / "media")
+    parser.add_argument("--media", type=Path, default=MEDIA)
     print("| text | pictures | CER | pictures with lines | CPU s/picture |")
     print("| --- | --- | --- | --- | --- |")
     for s in measure(parser.parse_args().media):

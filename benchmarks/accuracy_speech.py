@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from benchmarks import MEDIA
 from ml.schemas import AUDIO
 from ml.sound import AudioPart, MonoResampler, PartWriter
 from ml.speech import Recogniser, load_recogniser
@@ -190,7 +191,7 @@ under the voice, distance and strong accents cost most of the words."""
 def main() -> None:
     """Print the report, or say why there is none."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--media", type=Path, default=Path("../shared/media"))
+    parser.add_argument("--media", type=Path, default=MEDIA)
     parser.add_argument("--model", default="packaged:pocketsphinx-en-us")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()

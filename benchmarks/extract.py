@@ -35,12 +35,12 @@ from assets.datasets import DatasetStore, Ledger
 from assets.extraction import Extraction, decoded
 from assets.incremental import plan, update
 from assets.resources import Library
+from benchmarks import MEDIA
 from ml.extract import ExtractOptions
 from ml.schemas import FRAMES, VIDEOS, VISUAL
 
 WORKERS = 2
 REPEATS = 3
-MEDIA = Path(__file__).parent.parent.parent / "shared" / "media"
 DAY = date(2026, 1, 1)
 
 
@@ -175,7 +175,7 @@ def _visual_step(embedder: object, rows: pa.Table, root: Path) -> tuple[float, n
     """The step as the asset runs it: rows from Parquet, through the runner, into Parquet."""
     library = Library(root=str(root), state=str(root))
     store: DatasetStore = library.datasets
-    keys = {video: "1" for video in dict.fromkeys(rows.column("video_id").to_pylist())}
+    keys = dict.fromkeys(dict.fromkeys(rows.column("video_id").to_pylist()), "1")
     with store.replace(FRAMES, "b") as new:
         for part in rows.to_batches(max_chunksize=64):
             new.write(part)

@@ -1,4 +1,4 @@
-"""Full-size models with random weights: speed does not depend on weights, quality is not claimed."""
+"""Full-size models with random weights: speed does not depend on them; no quality is claimed."""
 
 from __future__ import annotations
 

@@ -27,6 +27,13 @@ def pick_device(wanted: str = "auto") -> str:
     return wanted
 
 
+def quiet_onnxruntime() -> None:
+    """Keep onnxruntime from collecting usage data (1.31 writes a store below ``~/.cache``)."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+
+
 def half_precision(device: str) -> torch.dtype:
     """The dtype models run in: bfloat16 on GPUs that have it, float16 on older, else float32.
 

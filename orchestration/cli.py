@@ -59,7 +59,7 @@ def _ingest(source: str, **how: bool) -> None:
     prepare(settings)
     with dg.DagsterInstance.get() as instance:
         done = run(settings, instance, source, click.echo, **how)
-    if not done:
+    if not done.batches and not done.library:
         click.echo("nothing to do: every batch is in the tables")
     _show("SELECT status, count() AS videos FROM videos GROUP BY status ORDER BY status", settings)
     click.echo('Ask: kadr sql "SELECT ..."   look: kadr ui   examples: sql/queries/*.sql')

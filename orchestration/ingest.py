@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,13 @@ from assets.extraction import knows_superseded
 from assets.resources import Library
 from orchestration.definitions import resources
 from orchestration.instance import end_dead_runs
-from orchestration.runs import RunFailed, run_batch, run_library, unfinished
+from orchestration.runs import (
+    RunFailed,
+    library_is_behind,
+    run_batch,
+    run_library,
+    unfinished,
+)
 from orchestration.settings import Settings
 
 # What a killed step left is removed after a day: nothing that old is still being written.
@@ -31,6 +38,14 @@ class Busy(Exception):
     """Another ingestion works on the same library."""
 
 
+@dataclass(frozen=True)
+class Ingested:
+    """The batches that were run, and whether the library-wide assets were behind them."""
+
+    batches: tuple[str, ...]
+    library: bool
+
+
 def ingest(
     settings: Settings,
     instance: dg.DagsterInstance,
@@ -39,15 +54,12 @@ def ingest(
     *,
     every_batch: bool = False,
     force: bool = False,
-) -> tuple[str, ...]:
+) -> Ingested:
     """List the source, cut what is new into batches, run the unfinished ones, then the library.
 
     Args:
         every_batch: run all batches; what is done is skipped inside them.
         force: run all batches and compute everything again.
-
-    Returns:
-        The batches that were run.
 
     Raises:
         Busy: another ingestion runs on this library.
@@ -61,11 +73,12 @@ def ingest(
         todo = {*unfinished(instance, names), *stale}
         to_run = [n for n in names if every_batch or force or n in todo]
         failures = [_failure(instance, batch, force) for batch in to_run]
-        if to_run:
-            run_library(instance)
+        behind = library_is_behind(instance)
+        if behind or every_batch or force:
+            run_library(instance, force=force)
         if any(failures):
             raise RunFailed("\n".join(filter(None, failures)))
-    return tuple(to_run)
+    return Ingested(tuple(to_run), behind)
 
 
 def _cut(

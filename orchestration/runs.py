@@ -38,17 +38,21 @@ def run_batch(instance: dg.DagsterInstance, batch: str, *, force: bool = False) 
     Raises:
         RunFailed: a step or a blocking check failed.
     """
-    tags = {_PARTITION_TAG: batch} | ({FORCE_TAG: "1"} if force else {})
+    tags = {_PARTITION_TAG: batch} | _force(force)
     _run(instance, dg.reconstructable(batch_job), tags)
 
 
-def run_library(instance: dg.DagsterInstance) -> None:
+def run_library(instance: dg.DagsterInstance, *, force: bool = False) -> None:
     """Run the library job.
 
     Raises:
         RunFailed: a step failed.
     """
-    _run(instance, dg.reconstructable(library_job), {})
+    _run(instance, dg.reconstructable(library_job), _force(force))
+
+
+def _force(force: bool) -> dict[str, str]:
+    return {FORCE_TAG: "1"} if force else {}
 
 
 def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[str, str]) -> None:
@@ -77,6 +81,16 @@ def _innermost(event: dg.DagsterEvent) -> str:
 def unfinished(instance: dg.DagsterInstance, batches: list[str]) -> list[str]:
     """The batches whose last run did not succeed, or that never ran, in the given order."""
     return [batch for batch in batches if not _succeeded(instance, batch)]
+
+
+def library_is_behind(instance: dg.DagsterInstance) -> bool:
+    """Whether a batch ran after the last library run that succeeded (or there was none)."""
+    batch = instance.get_run_records(dg.RunsFilter(job_name=BATCH_JOB), limit=1)
+    done = dg.RunsFilter(job_name=LIBRARY_JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
+    library = instance.get_run_records(done, limit=1)
+    if not batch or not library:
+        return bool(batch)
+    return library[0].create_timestamp < batch[0].create_timestamp
 
 
 def _succeeded(instance: dg.DagsterInstance, batch: str) -> bool:

@@ -57,6 +57,9 @@ def ocr_engine(threads: int, cuda: bool, recogniser: Path | None = None) -> Any:
     """RapidOCR with its packaged models, or with another recogniser file (ONNX)."""
     from rapidocr import RapidOCR
 
+    from ml.device import quiet_onnxruntime
+
+    quiet_onnxruntime()
     params: dict[str, Any] = {
         "Global.log_level": "error",
         "Det.limit_side_len": DETECTION_SIDE_PX,

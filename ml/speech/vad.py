@@ -134,4 +134,7 @@ def _load_vad() -> Any:
     """The sequence model: one ONNX call for 16 s, where the plain one needs a call per 32 ms."""
     from silero_vad import load_silero_vad
 
+    from ml.device import quiet_onnxruntime
+
+    quiet_onnxruntime()
     return load_silero_vad(sequence=True)

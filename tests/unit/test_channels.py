@@ -20,7 +20,9 @@ def _lines(*lines: tuple[str, str]) -> pa.Table:
 
 
 def test_channels_without_text_are_left_out() -> None:
-    texts = channel_texts(_videos(a=("ok", "Title", " ")), _lines(("a", "hello"), ("a", "world")), _lines())
+    texts = channel_texts(
+        _videos(a=("ok", "Title", " ")), _lines(("a", "hello"), ("a", "world")), _lines()
+    )
     assert texts == {"a": {"title": "Title", "asr": "hello world"}}
 
 

@@ -126,7 +126,7 @@ def test_pictures_are_written_in_several_row_groups(store: DatasetStore) -> None
         new.publish(Ledger("m", {}))
     path = store.storage.url(store.key("frames", BATCH))
     assert pq.ParquetFile(path).num_row_groups == 3
-    wanted = [rows for rows in store.rows(FRAMES, BATCH, video_ids=["v7"])]
+    wanted = list(store.rows(FRAMES, BATCH, video_ids=["v7"]))
     assert [rows.column("video_id").to_pylist() for rows in wanted] == [["v7"]]
 
 
