@@ -256,10 +256,11 @@ class PyavReader:
     """Demultiplexes once, decodes picture and sound with one thread.
 
     One thread, because there is a worker per core: FFmpeg's frame threads cost 5-14 % more CPU
-    and several pictures of memory. All pictures are decoded: skipping the non-reference ones
-    (``skip_frame=NONREF``) saves 25-45 % of this pass on files with B-frames, but puts thumbnails
-    up to 0.2 s off, an error of 20-50 % of the motion they are there to show, and differently
-    for each re-encoding of the same video.
+    and several pictures of memory.
+
+    All pictures are decoded. Skipping the non-reference ones (``skip_frame=NONREF``) saved 5-37 %
+    of the CPU on seven clips with B-frames, but put thumbnails up to 0.2 s off: an error of
+    20-52 % of the change between thumbnails on six of them, which is what they are there to show.
     """
 
     descriptor: int

@@ -2,7 +2,7 @@
 
 Runs in a worker process (ml/workers.py). Pixels are never collected: rows go to Arrow IPC files in
 a spool directory as they come, and the parent streams those files on with ``spooled``. What is held
-is one or two decoded pictures, one JPEG, and 600 s of compressed sound and thumbnails.
+is one or two decoded pictures, one JPEG, and 300 s of compressed sound and of thumbnails.
 
 Times are on the container's presentation timeline (see ml/decode.py): the first picture's
 ``start_s`` is above 0 where the sound begins earlier. ``duration_s`` of the frames adds up to the
@@ -34,7 +34,7 @@ from ml.sound import SAMPLE_RATE_HZ, AudioPart, PartWriter
 
 VERSION = 1  # raise it when the same options give other rows
 SPOOLED = {dataset.name: dataset for dataset in (FRAMES, MOTION, AUDIO)}
-_MOTION_PART_S = 600.0
+_MOTION_PART_S = 300.0
 # Rows are written together in bunches of this size: small enough to hold, large enough that the
 # cost of a record batch vanishes.
 _BUNCH_BYTES, _BUNCH_ROWS = 4_000_000, 64
@@ -54,10 +54,10 @@ class Source:
 class ExtractOptions:
     """What the pass makes.
 
-    ``max_side`` 768 px: RapidOCR read captions of 2 % of the height without loss there (0.99 of
-    the letters; 0.93 at 640, 0.64 at 512), CLIP takes 384; 960 px would cost 40 % more bytes.
-    ``jpeg_quality`` 85: some 25-60 KB a frame. ``motion_fps`` and ``motion_size`` are what copy
-    verification compares.
+    ``max_side`` 768 px: on one 1080p test picture with captions of 2 % of the height, RapidOCR's
+    text was 0.99 like the original (0.93 at 640 px, 0.64 at 512, 1.00 at 960 for 44 % more bytes);
+    CLIP takes 384. ``jpeg_quality`` 85: 10-66 KB a frame on the real clips. ``motion_fps`` and
+    ``motion_size`` are what copy verification compares.
     """
 
     reader: str = "pyav"
@@ -115,8 +115,8 @@ class Extracted:
 def limit_s(source_bytes: int) -> float:
     """Seconds after which a worker on a file of this size is taken to hang.
 
-    Ten minutes, plus 20 s for each MB. The leanest files cost most for their size: a 2-hour 1080p
-    screen recording of 50 MB has 1,600 s, and took some 800 s on an idle core. The allowance is
+    Ten minutes, plus 20 s for each MB. The leanest files cost most for their size: a 2-hour
+    screen recording of 50 MB is allowed 1,600 s, so it must decode at 4.5 times real time. That is
     generous because a hanging decoder is rare and costs only its core.
     """
     return 600.0 + 20.0 * source_bytes / 1e6
@@ -393,8 +393,8 @@ class _Frames:
 def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int) -> bytes:
     """Baseline 4:2:0 JPEG of ``uint8[height, width, 3]``.
 
-    Pillow: 1.2 ms for 768 x 432, the same bytes as cv2 in 1.9 ms. FFmpeg's own encoder could
-    leave out the conversion to RGB, which would save about 1 % of the pass.
+    Pillow took 1.2 ms for 768 x 432, cv2 1.9 ms for a file of the same length. FFmpeg's own encoder
+    could leave out the conversion to RGB; it was not timed.
     """
     from PIL import Image
 
@@ -404,7 +404,7 @@ def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int) -> bytes:
 
 
 class _Motion:
-    """Rows of `motion`: thumbnails are collected for 600 s (5 MB), then compressed."""
+    """Rows of `motion`: thumbnails are collected for 300 s (2.5 MB), then compressed."""
 
     def __init__(self, video_id: str, options: ExtractOptions, spool: _Spool) -> None:
         self._video_id, self._spool = video_id, spool
@@ -513,7 +513,7 @@ class _Spool:
 
 
 def _column(field: pa.Field, values: list[Any]) -> pa.Array:
-    """The values as an array; a single blob (600 s of sound) is not copied."""
+    """The values as an array; a single blob (300 s of sound) is not copied."""
     if pa.types.is_binary(field.type) and len(values) == 1:
         ends = pa.array([0, len(values[0])], pa.int32()).buffers()[1]
         return pa.Array.from_buffers(field.type, 1, [None, ends, pa.py_buffer(values[0])])

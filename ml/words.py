@@ -19,7 +19,8 @@ import numpy as np
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 
-# Function words, and what every video's talk holds (subscribe, channel, hello). Short on purpose:
+# Function words, what every video's talk holds (subscribe, channel, hello), verbs of any theme,
+# numerals and spans of time: "function takes" and "two weeks" name nothing. Short on purpose:
 # longer public lists drop words such as "fire", "system" and "bill", which name topics.
 _ENGLISH = """
 a about above after again against ain all almost also am an and another any are aren as at away be
@@ -35,6 +36,10 @@ up upon us ve very via want was wasn way we welcome well were weren what when wh
 while who whom whose why will with within without won would wouldn yeah yes yet you your yours
 yourself yourselves
 channel com http https please subscribe video videos www
+ask become begin bring call come explain find follow give happen keep learn leave look put return
+show start stay take tell try turn use went
+two three four five six seven eight nine ten fifteen twenty thirty forty hundred thousand
+hour minute week month first
 """
 _RUSSIAN = """
 а без более больше будем будет будете будешь буду будут будь бы был была были было быть в вам вами
@@ -47,6 +52,10 @@ _RUSSIAN = """
 тебе тебя тем теперь то тобой тогда того тоже той только том тот ту тут ты у уж уже хорошо хотеть
 хоть хотя чего чей чем через что чтобы чтоб чуть эта эти это этого этой этом этот эту я
 видео канал подписаться подписывайтесь ролик
+брать взять взяться выбрать дать идти узнать найти находить научить научиться начать
+показать показывать показываю разбирать разбираем рассказать рассказывать смотреть стать учиться
+два две три четыре пять шесть семь восемь девять десять пятнадцать двадцать тридцать сорок сто
+час минута неделя месяц первый каждый
 """
 STOP_WORDS = frozenset((_ENGLISH + _RUSSIAN).split())
 

@@ -114,6 +114,9 @@ class WordDecoder:
 
     def decode(self, samples: Samples) -> list[Word]:
         """The words of ``int16[n]`` at 16 kHz, taken as one utterance."""
+        # The noise estimate of the last utterance would colour this one: the same sound got other
+        # words after other neighbours, and so on a re-run.
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(samples.astype("<i2").tobytes(), full_utt=True)
         self._decoder.end_utt()

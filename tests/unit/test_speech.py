@@ -19,6 +19,7 @@ from ml.speech import fetch, load_recogniser
 from ml.speech.pocketsphinx import (
     PocketsphinxRecogniser,
     Word,
+    WordDecoder,
     certainty,
     segments_of,
     split_at_pauses,
@@ -286,3 +287,14 @@ def test_nothing_is_fetched_for_the_packaged_model() -> None:
     fetch(PACKAGED, "embedded")
     with pytest.raises(ModelUnavailable):
         fetch("packaged:nothing", "embedded")
+
+
+def test_words_do_not_depend_on_what_was_heard_before() -> None:
+    import pocketsphinx
+
+    decoder = WordDecoder(Path(pocketsphinx.get_model_path("en-us")))
+    decoder.load()
+    sounds = [speech(name) for name in ("coffee", "moon", "soup")]
+    forwards = [decoder.decode(sound) for sound in sounds]
+    backwards = [decoder.decode(sound) for sound in reversed(sounds)]
+    assert forwards == backwards[::-1]

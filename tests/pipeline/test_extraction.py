@@ -1,0 +1,175 @@
+"""One decode of a batch: what a bad file costs, what a re-run does, where the data may lie."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.batches import ingest
+from assets.extraction import Extraction, decoded, knows_superseded
+from assets.resources import Library
+from ml.extract import ExtractOptions
+from ml.schemas import FRAMES, VIDEOS
+from orchestration.definitions import build_defs
+from orchestration.settings import Settings
+from tests.unit.media import moving_box, tone, write_clip
+from tests.unit.s3_server import Bucket, s3_bucket, s3_server
+
+__all__ = ["s3_bucket", "s3_server"]
+DAY = date(2026, 11, 20)
+
+
+class _Count:
+    """Counts what was decoded."""
+
+    def __init__(self) -> None:
+        self.videos = 0
+
+    def step(self, videos: int = 1) -> None:
+        self.videos += videos
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library(root=str(tmp_path / "data"), state=str(tmp_path / "state"))
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for i in range(3):
+        _clip(folder / f"{i}.mp4", frames=20 + 5 * i)
+    return folder
+
+
+def _clip(path: Path, frames: int) -> None:
+    write_clip(path, moving_box, frames=frames, sound=tone(frames / 10))
+
+
+def _run(library: Library, batch: str, *, force: bool = False) -> int:
+    """Bring the batch up to date; how many videos were decoded."""
+    count, registry = _Count(), library.batches
+    step = Extraction(
+        library.datasets,
+        registry.read(batch),
+        registry.superseded(batch),
+        ExtractOptions(),
+        force=force,
+    )
+    if not step.is_current:
+        with decoded(step, library, workers=2) as outcomes:
+            step.write(outcomes, count)  # type: ignore[arg-type]
+    return count.videos
+
+
+def _cut(library: Library, source: Path | str) -> tuple[str, ...]:
+    return ingest(str(source), library.batches, DAY, 100).batches
+
+
+def _videos(library: Library, batch: str) -> dict[str, dict[str, Any]]:
+    rows = library.datasets.table(VIDEOS, batch).to_pylist()
+    return {Path(row["uri"]).name: row for row in rows}
+
+
+def test_each_bad_file_costs_one_row_with_a_reason(library: Library, clips: Path) -> None:
+    (clips / "empty.mp4").touch()
+    (clips / "text.mp4").write_text("not a video")
+    (clips / "folder.mp4").mkdir()
+    (clips / "dangling.mp4").symlink_to("nowhere")
+    (clips / "cut.mp4").write_bytes((clips / "0.mp4").read_bytes()[:2000])
+    shutil.copy(clips / "0.mp4", clips / 'it\'s a "copy"\nс переносом; rm -rf $HOME.mp4')
+    (batch,) = _cut(library, clips)
+    _run(library, batch)
+    rows = _videos(library, batch)
+    failed = {name: row["error"] for name, row in rows.items() if row["status"] == "failed"}
+    assert set(failed) == {"empty.mp4", "text.mp4", "folder.mp4", "dangling.mp4", "cut.mp4"}
+    assert all(failed.values())
+    assert sum(row["status"] == "ok" for row in rows.values()) == 4
+
+
+def test_addresses_that_do_not_answer_cost_one_row(library: Library, tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue.csv"
+    catalogue.write_text("video_id,uri\ngone,http://127.0.0.1:9/gone.mp4\n", encoding="utf-8")
+    (batch,) = _cut(library, catalogue)
+    _run(library, batch)
+    (row,) = library.datasets.table(VIDEOS, batch).to_pylist()
+    assert (row["status"], row["failure_kind"]) == ("failed", "retryable")
+
+
+def test_only_what_may_pass_is_tried_again(library: Library, clips: Path, tmp_path: Path) -> None:
+    (clips / "text.mp4").write_text("not a video")
+    catalogue = tmp_path / "catalogue.csv"
+    lines = [f"{path.name},{path}" for path in sorted(clips.iterdir())]
+    lines.append("gone,http://127.0.0.1:9/gone.mp4")
+    catalogue.write_text("\n".join(["video_id,uri", *lines]), encoding="utf-8")
+    (batch,) = _cut(library, catalogue)
+    assert _run(library, batch) == 5
+    assert _run(library, batch) == 1
+
+
+def test_force_decodes_everything_again(library: Library, clips: Path) -> None:
+    (batch,) = _cut(library, clips)
+    assert (_run(library, batch), _run(library, batch)) == (3, 0)
+    assert _run(library, batch, force=True) == 3
+
+
+def test_a_changed_file_moves_to_a_new_batch(library: Library, clips: Path) -> None:
+    (first,) = _cut(library, clips)
+    _run(library, first)
+    _clip(clips / "1.mp4", frames=33)
+    os.utime(clips / "1.mp4", (1, 1))
+    (second,) = _cut(library, clips)
+    assert not knows_superseded(library, first)
+    assert _run(library, first) == 1
+    assert _run(library, second) == 1
+    old, new = _videos(library, first)["1.mp4"], _videos(library, second)["1.mp4"]
+    assert (old["status"], new["status"]) == ("filtered", "ok")
+    assert second in old["error"]
+    assert old["video_id"] == new["video_id"]
+    in_frames = {v for b in library.datasets.rows(FRAMES, first) for v in b["video_id"].to_pylist()}
+    assert len(in_frames) == 2
+    assert knows_superseded(library, first)
+
+
+def test_damaged_kept_rows_are_not_trusted(library: Library, clips: Path) -> None:
+    """A step that was killed between two of its four files does that video again."""
+    (batch,) = _cut(library, clips)
+    _run(library, batch)
+    frames = library.datasets.storage
+    frames.delete(library.datasets.key("frames", batch))
+    assert _run(library, batch) == 3
+
+
+def test_datasets_may_lie_in_an_object_store(
+    s3_bucket: Bucket, clips: Path, tmp_path: Path
+) -> None:
+    for path in clips.iterdir():
+        s3_bucket.put(f"videos/{path.name}", path.read_bytes())
+    settings = Settings(
+        data=f"{s3_bucket.url}/kadr",
+        state=str(tmp_path / "state"),
+        storage_options=s3_bucket.options,
+        speech_model="off",
+        ocr_model="off",
+        workers=2,
+    )
+    defs = build_defs(settings)
+    library: Library = (defs.resources or {})["library"]
+    source = f"{s3_bucket.url}/videos"
+    (batch,) = ingest(source, library.batches, DAY, 100, s3_bucket.options).batches
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("batches", [batch])
+        job = defs.resolve_job_def("batch")
+        assert job.execute_in_process(partition_key=batch, instance=instance).success
+        assert defs.resolve_job_def("library").execute_in_process(instance=instance).success
+    assert library.datasets.row_count("videos", batch) == 3
+    assert library.datasets.row_count("visual", batch) >= 6
+    keys = {file.key for file in library.storage.list()}
+    assert {f"datasets/text/{batch}.parquet", "indexes/video_index/manifest.json"} <= keys
