@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +28,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 
 from assets.batches import ingest
@@ -207,14 +208,45 @@ def compare_memory(scratch: Path) -> float:
 
 
 def peak_of(folder: Path) -> float:
-    """Run the frames step on a folder; peak MB of this process and its largest worker."""
-    with tempfile.TemporaryDirectory() as root:
+    """Run the frames step on a folder; peak resident MB of this process and its workers."""
+    with tempfile.TemporaryDirectory() as root, _PeakMemory() as memory:
         _, library, batch = frames_step(folder, Path(root))
         (row,) = library.datasets.table(VIDEOS, batch).to_pylist()
         assert row["status"] == "ok", row["error"]
         assert row["kept_frame_count"] == library.datasets.row_count("frames", batch)
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(resource.getrusage(w).ru_maxrss for w in who) / 1024
+    return memory.peak_bytes / 2**20
+
+
+class _PeakMemory(threading.Thread):
+    """Looks at the whole process tree every 50 ms. A child's ru_maxrss starts at its parent's."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak_bytes, self._done = 0, threading.Event()
+
+    def run(self) -> None:
+        me = psutil.Process()
+        while not self._done.wait(0.05):
+            self.peak_bytes = max(self.peak_bytes, sum(map(_resident, _tree(me))))
+
+    def __enter__(self) -> _PeakMemory:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
+
+
+def _tree(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def make_long_video(path: Path, minutes: int) -> None:

@@ -44,7 +44,7 @@ _TIME = pa.timestamp("ms", tz="UTC")
 VECTOR = pa.list_(pa.field("item", pa.float32(), nullable=False))
 MODEL = column("model", pa.string(), "name and revision of the model that made the row")
 _PART = (
-    column("part_no", pa.int32(), "0, 1, ... within the video; a part is at most 600 s"),
+    column("part_no", pa.int32(), "0, 1, ... within the video; a part is at most 300 s"),
     column("start_s", pa.float64(), "where the part starts in the video"),
 )
 
@@ -95,7 +95,7 @@ FRAMES = _dataset(
 
 MOTION = _dataset(
     "motion",
-    "up to 600 s of a video's tiny luma thumbnails",
+    "up to 300 s of a video's tiny luma thumbnails",
     "part_no",
     *_PART,
     column("fps", pa.float32(), "thumbnails per second"),
@@ -106,7 +106,7 @@ MOTION = _dataset(
 
 AUDIO = _dataset(
     "audio",
-    "up to 600 s of a video's sound",
+    "up to 300 s of a video's sound",
     "part_no",
     *_PART,
     column("sample_rate_hz", pa.int32(), "16000"),

@@ -67,15 +67,20 @@ def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[st
 
 def _reasons(result: dg.JobExecutionResult) -> str:
     failures = [e for e in result.all_events if e.is_step_failure]
-    lines = [f"{e.step_key}: {_innermost(e)}" for e in failures]
+    lines = [f"{e.step_key}: {_cause(e)}" for e in failures]
     return "\n".join(lines) or f"run {result.run_id} failed"
 
 
-def _innermost(event: dg.DagsterEvent) -> str:
+def _cause(event: dg.DagsterEvent) -> str:
+    """The step's own error: below Dagster's wrapping, above what it was raised from."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and _is_wrapping(error.cls_name):
         error = error.cause
     return "" if error is None else error.message.strip()
+
+
+def _is_wrapping(cls_name: str | None) -> bool:
+    return bool(cls_name) and str(cls_name).startswith("Dagster")
 
 
 def unfinished(instance: dg.DagsterInstance, batches: list[str]) -> list[str]:
