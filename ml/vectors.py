@@ -229,9 +229,8 @@ def _channel_block(
     centred = matrix - matrix.mean(axis=0, dtype=np.float64)
     if whole:
         length = float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
-        return rows, (centred / length if length > 1e-6 else np.zeros(matrix.shape)).astype(
-            np.float32
-        )
+        scaled = centred / length if length > 1e-6 else np.zeros(matrix.shape)
+        return rows, scaled.astype(np.float32)
     deviation = centred.std(axis=0)
     # Two of MiniLM's 384 columns are constant: dividing by 0 would fill them with NaN.
     varying = deviation > 1e-6

@@ -10,7 +10,14 @@ import pytest
 
 from ml.library_schemas import VIDEO_EMBEDDINGS
 from ml.schemas import TEXT, VISUAL
-from ml.vectors import ModelMismatch, joint_vectors, list_matrix, pool_frames, text_rows
+from ml.vectors import (
+    ModelMismatch,
+    joint_vectors,
+    list_matrix,
+    pool_frames,
+    text_rows,
+    without_trend,
+)
 
 Frame = tuple[str, float, Sequence[float]]
 
@@ -157,3 +164,36 @@ def test_nan_and_ids_twice_are_refused_by_channel() -> None:
     rows[1, 0] = np.nan
     with pytest.raises(ValueError, match="1 of 3 vectors of channel 'title'"):
         joint_vectors({"title": (["a", "b", "c"], rows)})
+
+
+def test_distrusted_video_weighs_less_in_the_channel_and_as_much_in_all() -> None:
+    ids = [f"v{i:03d}" for i in range(400)]
+    trust = np.r_[np.full(200, 0.1), np.ones(200)]
+    channels = {"asr": (ids, channel(0, 400, 30)), "title": (ids, channel(1, 400, 30))}
+    _, matrix = joint_vectors(channels, trust={"title": trust})
+    title = (matrix[:, 30:] ** 2).sum(axis=1)
+    assert title[:200].mean() < 0.3 * title[200:].mean()
+    lengths = (matrix**2).sum(axis=1)
+    assert lengths[:200].mean() == pytest.approx(lengths[200:].mean(), rel=0.1)
+
+
+def test_columns_of_a_whole_channel_keep_their_proportions() -> None:
+    ids = [f"v{i}" for i in range(50)]
+    rows = channel(0, 50, 2) * np.array([10, 1], np.float32)
+    _, matrix = joint_vectors({"lexical": (ids, rows)}, {"lexical": 2.0}, whole={"lexical"})
+    assert (matrix**2).sum(axis=1).mean() == pytest.approx(2.0, rel=1e-4)
+    by_id = rows[np.argsort(ids)]
+    spread = by_id.std(axis=0)[0] / by_id.std(axis=0)[1]
+    assert matrix.std(axis=0)[0] / matrix.std(axis=0)[1] == pytest.approx(spread, rel=1e-4)
+    same = joint_vectors({"lexical": (ids, np.ones_like(rows))}, whole={"lexical"})[1]
+    assert not same.any()
+
+
+def test_trend_goes_and_the_rest_stays() -> None:
+    share, rows = np.linspace(0, 1, 40), channel(0, 40, 5)
+    left = without_trend(rows + np.outer(share, [9, -9, 3, 0, 0]).astype(np.float32), share)
+    np.testing.assert_allclose((share - share.mean()) @ left, 0, atol=1e-4)
+    plain = without_trend(rows, share)
+    np.testing.assert_allclose(left - left.mean(axis=0), plain - plain.mean(axis=0), atol=1e-4)
+    np.testing.assert_array_equal(without_trend(rows, np.ones(40)), rows)
+    assert without_trend(rows[:0], share[:0]).shape == (0, 5)

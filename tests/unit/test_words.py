@@ -119,3 +119,9 @@ def test_name_says_no_word_twice() -> None:
 
 def test_unknown_word_is_its_own_lemma() -> None:
     assert [lemmatiser()(word) for word in ("бравлстарс", "fnaf")] == ["бравлстарс", "fnaf"]
+
+
+def test_numerals_and_verbs_of_any_theme_name_nothing() -> None:
+    documents = ["The function takes two values", "Two values, one function, three takes"]
+    names = [term.text for term in class_tf_idf({"code": documents, "cats": ["a cat"]})["code"]]
+    assert set(names) == {"function", "values"}
