@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -132,6 +133,16 @@ class _Job:
 
 
 # ---------------------------------------------------------------- in the worker
+
+
+@contextmanager
+def _no_sigint() -> Iterator[None]:
+    """Start a process with SIGINT blocked: Ctrl-C may come before it can ignore the signal."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, parent_pid: int, job: _Job) -> None:
@@ -336,7 +347,8 @@ class _Supervisor(threading.Thread):
         process = self._context.Process(
             target=_serve, args=(theirs, os.getpid(), self._job), daemon=True
         )
-        process.start()
+        with _no_sigint():
+            process.start()
         theirs.close()  # ours then reads end-of-file when the process dies
         return _Worker(process, ours, deadline=time.perf_counter() + START_LIMIT_S)
 

@@ -50,14 +50,12 @@ def ingest(source: str, batch_size: int | None, every_batch: bool, force: bool) 
 
 
 def _ingest(source: str, **how: bool) -> None:
-    import dagster as dg
-
     from orchestration.ingest import ingest as run
-    from orchestration.instance import prepare
+    from orchestration.instance import open_here, prepare
 
     settings = _settings()
     prepare(settings)
-    with dg.DagsterInstance.get() as instance:
+    with open_here(settings) as instance:
         done = run(settings, instance, source, click.echo, **how)
     if not done.batches and not done.library:
         click.echo("nothing to do: every batch is in the tables")

@@ -11,6 +11,7 @@ from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
 from orchestration.jobs import BATCH_JOB, LIBRARY_JOB
 
+_INTERRUPTED = "DagsterExecutionInterruptedError"
 _PARTITION_TAG = "dagster/partition"
 
 
@@ -37,6 +38,7 @@ def run_batch(instance: dg.DagsterInstance, batch: str, *, force: bool = False) 
 
     Raises:
         RunFailed: a step or a blocking check failed.
+        KeyboardInterrupt: the run was interrupted.
     """
     tags = {_PARTITION_TAG: batch} | _force(force)
     _run(instance, dg.reconstructable(batch_job), tags)
@@ -62,7 +64,16 @@ def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[st
     tags = {**tags, **run_tags()}
     with dg.execute_job(job, instance=instance, run_config=logger, tags=tags) as result:
         if not result.success:
+            _raise_if_interrupted(result)
             raise RunFailed(_reasons(result))
+
+
+def _raise_if_interrupted(result: dg.JobExecutionResult) -> None:
+    """Dagster turns Ctrl-C into a failed run; to whoever started it, it is still Ctrl-C."""
+    endings = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
+    endings += [e.job_failure_data.error for e in result.all_events if e.is_job_failure]
+    if any(error and error.cls_name == _INTERRUPTED for error in endings):
+        raise KeyboardInterrupt
 
 
 def _reasons(result: dg.JobExecutionResult) -> str:
