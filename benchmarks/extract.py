@@ -27,6 +27,7 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -37,7 +38,7 @@ from assets.extraction import Extraction, decoded
 from assets.incremental import plan, update
 from assets.resources import Library
 from benchmarks import MEDIA
-from ml.extract import ExtractOptions
+from ml.extract import ExtractOptions, encode_jpeg
 from ml.schemas import FRAMES, VIDEOS, VISUAL
 
 WORKERS = 2
@@ -63,11 +64,10 @@ def frames_step(clips: Path, root: Path) -> tuple[float, Library, str]:
 
 def bare_loop(path: str) -> int:
     """Decode one file and make, without keeping it, what the step keeps. Pictures decoded."""
-    import av
-
     count, next_jpeg_s, next_thumbnail_s = 0, 0.0, 0.0
     with av.open(path) as container:
-        streams = [*container.streams.video[:1], *container.streams.audio[:1]]
+        best = (container.streams.best("video"), container.streams.best("audio"))
+        streams = [stream for stream in best if stream is not None]
         for stream in streams:
             stream.codec_context.thread_count = 1
         resampler = av.AudioResampler("s16", "mono", 16_000)
@@ -85,20 +85,18 @@ def bare_loop(path: str) -> int:
             at_s = float(frame.time or 0.0)
             if at_s >= next_thumbnail_s:
                 next_thumbnail_s = at_s + 1 / 8
-                frame.reformat(32, 32, "gray").to_ndarray()
+                frame.reformat(32, 32, "gray", interpolation="AREA", threads=1).to_ndarray()
             if at_s >= next_jpeg_s:
                 next_jpeg_s = at_s + 1.0
                 _jpeg(frame)
     return count
 
 
-def _jpeg(frame: object) -> None:
-    import cv2
-
-    scale = min(1.0, 768 / max(frame.width, frame.height))  # type: ignore[attr-defined]
-    size = (round(frame.width * scale), round(frame.height * scale))  # type: ignore[attr-defined]
-    bgr = frame.reformat(*size, "bgr24").to_ndarray()  # type: ignore[attr-defined]
-    cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
+def _jpeg(frame: av.VideoFrame) -> None:
+    """As the step does: the same scaler, the same encoder."""
+    scale = min(1.0, 768 / max(frame.width, frame.height))
+    size = (round(frame.width * scale), round(frame.height * scale))
+    encode_jpeg(frame.reformat(*size, "rgb24", interpolation="AREA", threads=1).to_ndarray(), 85)
 
 
 def bare_frames(clips: list[Path]) -> tuple[float, int]:
@@ -251,8 +249,6 @@ def _resident(process: psutil.Process) -> int:
 
 def make_long_video(path: Path, minutes: int) -> None:
     """1080p at 5 fps with motion and sound: one encoded minute, its packets repeated."""
-    import av
-
     minute = path.with_name("minute.mp4")
     _encode_minute(minute)
     with av.open(str(minute)) as source, av.open(str(path), "w") as target:
@@ -270,8 +266,6 @@ def make_long_video(path: Path, minutes: int) -> None:
 
 
 def _encode_minute(path: Path) -> None:
-    import av
-
     picture = np.random.default_rng(0).integers(0, 255, (1080 // 60, 1920 // 60, 3), np.uint8)
     picture = np.ascontiguousarray(picture.repeat(60, 0).repeat(60, 1))
     tone = (np.sin(np.arange(16_000) * 0.17) * 8000).astype(np.int16)[None]
