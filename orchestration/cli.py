@@ -12,7 +12,7 @@ import click
 from orchestration.settings import Settings, from_environment
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
-DEMO_QUERIES: tuple[str, ...] = ()
+DEMO_QUERIES = ("topics", "said_and_shown", "repeated_captions", "failures", "sampling_savings")
 _INTERRUPTED = 130
 
 
@@ -74,8 +74,7 @@ def demo(seed: int) -> None:
     from samples.make import make_library
 
     settings = _settings()
-    click.echo("making the sample library")
-    folder = make_library(settings.state_dir / "sample", seed=seed)
+    folder = make_library(settings.state_dir / "sample", seed=seed, progress=_say_made)
     _ingest(str(folder / "catalogue.csv"))
     for name in DEMO_QUERIES:
         text = _query_file(name)
@@ -132,6 +131,11 @@ def ui(port: int, host: str) -> None:
     prepare(_settings())
     command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions"]
     os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])
+
+
+def _say_made(video_id: str, done: int, total: int) -> None:
+    if done % 10 == 0 or done == total:
+        click.echo(f"sample library: {done} of {total} clips made")
 
 
 def _settings() -> Settings:
