@@ -14,7 +14,7 @@ import pytest
 
 from ml.failures import ModelUnavailable, PermanentFailure, RetryableFailure
 from ml.schemas import ASR, AUDIO
-from ml.sound import SAMPLE_RATE_HZ, Samples, decode_flac, encode_flac, rms_dbfs
+from ml.sound import SAMPLE_RATE_HZ, Samples, encode_flac, rms_dbfs
 from ml.speech import fetch, load_recogniser
 from ml.speech.pocketsphinx import (
     PocketsphinxRecogniser,
@@ -27,36 +27,10 @@ from ml.speech.pocketsphinx import (
 from ml.speech.segments import ROWS_PER_BATCH, Segment, record_batches
 from ml.speech.vad import Cutting, Part, SpeechDetector, Window, join_regions
 from ml.workers import Outcome
+from tests.unit.sounds import SAMPLES, audio, silence, speech
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "speech"
 Rows = list[dict[str, object]]
 PACKAGED = "packaged:pocketsphinx-en-us"
-
-
-def speech(name: str) -> Samples:
-    """A sentence that ships with the sample library."""
-    return decode_flac((SAMPLES / f"{name}.flac").read_bytes())
-
-
-def silence(seconds: float) -> Samples:
-    return np.zeros(round(seconds * SAMPLE_RATE_HZ), np.int16)
-
-
-def audio(video_id: str, *parts: tuple[float, Samples]) -> pa.RecordBatch:
-    """`audio` rows of one video: ``(start_s, samples)`` for each part."""
-    rows = [
-        {
-            "video_id": video_id,
-            "part_no": part_no,
-            "start_s": start_s,
-            "sample_rate_hz": SAMPLE_RATE_HZ,
-            "sample_count": len(samples),
-            "rms_dbfs": rms_dbfs(samples),
-            "flac": encode_flac(samples),
-        }
-        for part_no, (start_s, samples) in enumerate(parts)
-    ]
-    return pa.RecordBatch.from_pylist(rows, schema=AUDIO.schema)
 
 
 def part(samples: Samples, start_s: float = 0.0) -> Part:

@@ -14,7 +14,7 @@ import torch
 
 from ml.failures import ModelUnavailable
 from ml.schemas import ASR, AUDIO
-from ml.sound import SAMPLE_RATE_HZ, Samples, decode_flac, encode_flac, rms_dbfs
+from ml.sound import SAMPLE_RATE_HZ, Samples
 from ml.speech import fetch, load_recogniser
 from ml.speech.engines import load_engine
 from ml.speech.vad import Window
@@ -29,9 +29,8 @@ from ml.speech.whisper import (
     timestamped,
     without_loops,
 )
+from tests.unit.sounds import audio, speech
 from tests.unit.tiny_whisper import LANGUAGES, save_tiny_pt, save_tiny_whisper
-
-SAMPLES = Path(__file__).parents[2] / "samples" / "speech"
 
 
 @pytest.fixture(scope="module")
@@ -60,26 +59,6 @@ def library() -> list[pa.RecordBatch]:
         audio("d", (0.0, pause)),
         audio("e", (0.0, speech("night"))),
     ]
-
-
-def speech(name: str) -> Samples:
-    return decode_flac((SAMPLES / f"{name}.flac").read_bytes())
-
-
-def audio(video_id: str, *parts: tuple[float, Samples]) -> pa.RecordBatch:
-    rows = [
-        {
-            "video_id": video_id,
-            "part_no": part_no,
-            "start_s": start_s,
-            "sample_rate_hz": SAMPLE_RATE_HZ,
-            "sample_count": len(samples),
-            "rms_dbfs": rms_dbfs(samples),
-            "flac": encode_flac(samples),
-        }
-        for part_no, (start_s, samples) in enumerate(parts)
-    ]
-    return pa.RecordBatch.from_pylist(rows, schema=AUDIO.schema)
 
 
 def rows_of(engine: Engine, batches: list[pa.RecordBatch], batch_size: int = 4) -> list[dict]:

@@ -12,14 +12,14 @@ SIDE_PX = 32
 _WORDS = ["a", "red", "blue", "cat", "dog", "the", "of", "query", "passage", ":", "hello", "world"]
 
 
-def save_clip(folder: Path) -> Path:
+def save_clip(folder: Path, seed: int = 0) -> Path:
     """A CLIPModel of 16 dimensions with its image processor and tokenizer."""
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
     text = {**_TOWER, "vocab_size": 32, "max_position_embeddings": 16, "eos_token_id": 2}
     vision = {**_TOWER, "image_size": SIDE_PX, "patch_size": 16}
     config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
-    _seeded(CLIPModel, config).save_pretrained(folder)
+    _seeded(CLIPModel, config, seed).save_pretrained(folder)
     CLIPImageProcessorPil(
         size={"shortest_edge": SIDE_PX}, crop_size={"height": SIDE_PX, "width": SIDE_PX}
     ).save_pretrained(folder)
@@ -95,10 +95,10 @@ _TOWER: dict[str, Any] = {
 }
 
 
-def _seeded(model_class: Any, config: Any) -> Any:
+def _seeded(model_class: Any, config: Any, seed: int = 0) -> Any:
     import torch
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return model_class(config).eval()
 
 
