@@ -72,8 +72,8 @@ class Kadr:
             return None
         time.sleep(0.3)  # into the step's work
         os.killpg(process.pid, how)
-        process.stderr.close()
-        return process.wait(LIMIT_S)
+        process.communicate(timeout=LIMIT_S)  # a closed pipe would be another error of its own
+        return process.returncode
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, sorted; without the journals, which hold times of day."""
