@@ -15,7 +15,8 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 # The locks list everything, so they are installed without resolving; torch goes first and with its
 # own dependencies, because those differ between its CPU and CUDA builds.
 define install
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and "Kadr needs Python 3.11 to 3.13, this is %d.%d: make PYTHON=python3.12 ..." % v)'
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install -q "torch==$$(sed -n 's/^torch==//p' $(1))" -c $(1)
 	$(PIP) install -q --no-deps -r $(1)
 	$(PIP) install -q --no-deps -e .
@@ -56,6 +57,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.decode
 	$(BIN)/python -m benchmarks.extract
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.topics
 
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv

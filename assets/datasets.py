@@ -42,10 +42,11 @@ class Ledger:
     maker: str
     keys: Mapping[str, str]
     layout: str = ""
+    digest: str = ""
 
     def fingerprint(self) -> str:
-        """The same for two files exactly when they were made from the same by the same."""
-        return key_of(self.maker, self.layout, json.dumps(dict(self.keys)))
+        """Changes when the file does: what it was made from, by what, or its rows."""
+        return key_of(self.maker, self.layout, self.digest, json.dumps(dict(self.keys)))
 
 
 def layout_of(dataset: Dataset) -> str:
@@ -64,6 +65,7 @@ class _Writer:
     _pending_bytes: int = 0
 
     def __post_init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=8)
         names = self.dataset.schema.names
         compression = {n: "none" if n in _ALREADY_COMPRESSED else "zstd" for n in names}
         self._file = pq.ParquetWriter(
@@ -83,7 +85,9 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._pending:
-            table = pa.Table.from_batches(self._pending, self.dataset.schema)
+            table = pa.Table.from_batches(self._pending, self.dataset.schema).combine_chunks()
+            for rows in table.to_batches():
+                self._digest.update(rows.serialize())
             self._file.write_table(table, row_group_size=max(1, table.num_rows))
         self._pending, self._pending_bytes = [], 0
 
@@ -91,8 +95,9 @@ class _Writer:
         """Write what is left and, unless the file is being given up, the ledger."""
         if ledger is not None:
             self._flush()
-            stored = {"maker": ledger.maker, "layout": layout_of(self.dataset)}
-            text = json.dumps({**stored, "keys": dict(ledger.keys)})
+            made = {"maker": ledger.maker, "keys": dict(ledger.keys)}
+            seen = {"layout": layout_of(self.dataset), "digest": self._digest.hexdigest()}
+            text = json.dumps({**made, **seen})
             self._file.add_key_value_metadata({_LEDGER_KEY: text.encode()})
         self._file.close()
 
@@ -114,7 +119,7 @@ class DatasetStore:
             if file is None:
                 return None
             stored = json.loads(file.metadata.metadata[_LEDGER_KEY])
-            return Ledger(stored["maker"], stored["keys"], stored["layout"])
+            return Ledger(stored["maker"], stored["keys"], stored["layout"], stored["digest"])
 
     def row_count(self, name: str, batch: str) -> int:
         """Rows in the file; 0 where there is none."""

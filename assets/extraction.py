@@ -23,8 +23,8 @@ from assets.datasets import DatasetStore, Ledger, key_of, layout_of
 from assets.incremental import Merge
 from assets.progress import Progress
 from assets.resources import Library
-from assets.sources import SourceVideo, fetch
-from ml.failures import Filtered, VideoFailure
+from assets.sources import UNREADABLE, SourceVideo, fetch
+from ml.failures import Filtered, PermanentFailure, RetryableFailure, VideoFailure
 from ml.runner import Timings
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS, Dataset
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from ml.workers import Outcome
 
 MEDIA = (FRAMES, MOTION, AUDIO)
+# Addresses in a catalogue come without a size; 1 GB gives such a file, its download included,
+# nearly six hours.
+_UNKNOWN_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,15 @@ def extract_one(task: Task) -> Done:
         raise Filtered(f"superseded by a newer version in batch {task.superseded_by}")
     spool = Path(task.spool)
     spool.mkdir(parents=True)
-    with fetch(task.video.uri, spool, dict(task.storage_options)) as (path, version):
+    with ExitStack() as stack:
+        try:
+            source = fetch(task.video.uri, spool, dict(task.storage_options))
+            path, version = stack.enter_context(source)
+        except PermanentFailure as error:
+            # What the listing could read is not the file's fault now: an unmounted disk, say.
+            if task.video.version in ("", UNREADABLE):
+                raise
+            raise RetryableFailure(f"{error}, and it was there when it was listed") from error
         media = extract(Source(task.video.video_id, str(path)), spool, task.options)
     return Done(media, version)
 
@@ -213,7 +224,7 @@ def decoded(
 def _limit_s(task: Task) -> float:
     from ml.extract import limit_s
 
-    return limit_s(task.video.source_bytes)
+    return limit_s(task.video.source_bytes or _UNKNOWN_BYTES)
 
 
 def knows_superseded(library: Library, batch: str) -> bool:

@@ -4,8 +4,9 @@ A batch whose vectors did not change is not read; one that was re-run replaces i
 """
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
+import fcntl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,9 +104,13 @@ def _collect(rows: Iterator[pa.RecordBatch], key: Callable[[str, str], str]) -> 
 
 
 def _made(store: DatasetStore, source: Dataset, batches: list[str]) -> dict[str, Ledger]:
-    """The ledgers of the batches that have the dataset, with the model on."""
+    """The ledgers of the batches with videos in the dataset, made with the model on."""
     ledgers = {batch: store.ledger(source.name, batch) for batch in batches}
-    return {b: ledger for b, ledger in ledgers.items() if ledger and ledger.maker != OFF}
+    return {
+        batch: ledger
+        for batch, ledger in ledgers.items()
+        if ledger and ledger.keys and ledger.maker != OFF
+    }
 
 
 def _one_model(source: Dataset, made: Mapping[str, Ledger]) -> str:
@@ -153,11 +158,15 @@ def _result(report: "IndexReport", model: str) -> dg.MaterializeResult:
 def index_folder(library: Library, name: str) -> Iterator[Path]:
     """The index's local folder; one in an object store is brought here and taken back."""
     storage, prefix = library.storage, f"indexes/{name}"
-    if storage.is_local:
-        yield Path(storage.url(prefix))
-        return
     library.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f"{name}-", dir=library.scratch) as scratch:
+    with ExitStack() as stack:
+        # One writer at a time; on one machine, which is where the index is built.
+        lock = stack.enter_context((library.scratch.parent / f"{name}.lock").open("a"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if storage.is_local:
+            yield Path(storage.url(prefix))
+            return
+        scratch = stack.enter_context(TemporaryDirectory(prefix=f"{name}-", dir=library.scratch))
         folder = Path(scratch)
         before = {Path(file.key).name for file in storage.list(prefix)}
         for file in before:

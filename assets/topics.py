@@ -15,6 +15,7 @@ import numpy as np
 import sql
 from assets.catalog import row_count, table_spec
 from assets.datasets import key_of
+from assets.progress import is_forced
 from assets.resources import Tables
 from assets.tables import LoadReport, loaded, replace_table
 from ml.library_schemas import TOPICS, VIDEO_TOPICS
@@ -65,7 +66,8 @@ def topics(context: dg.AssetExecutionContext, tables: Tables) -> Iterator[dg.Mat
     with tables.session("reading vectors for topics", context.log.info) as client:
         fingerprint = _fingerprint(client)
         held = {d.name: loaded(client, d.name) for d in _OUTPUTS}
-        if all(table and table.fingerprint == fingerprint for table in held.values()):
+        unchanged = all(table and table.fingerprint == fingerprint for table in held.values())
+        if unchanged and not is_forced(context):
             for name, table in held.items():
                 yield _result(name, table.rows if table else 0, "unchanged")
             return

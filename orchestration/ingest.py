@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 
+import sql
 from assets.batches import BATCHES
 from assets.batches import ingest as cut_new
+from assets.clickhouse import ClickHouse
 from assets.extraction import knows_superseded
 from assets.resources import Library
+from assets.sources import VIDEO_SUFFIXES, SourceError
 from orchestration.definitions import resources
 from orchestration.instance import end_dead_runs
 from orchestration.runs import (
@@ -70,12 +74,12 @@ def ingest(
         _tidy(library, instance)
         names = _cut(settings, instance, library, source, say)
         stale = [n for n in library.batches.touched() if not knows_superseded(library, n)]
-        todo = {*unfinished(instance, names), *stale}
+        todo = {*unfinished(instance, names), *stale, *_worth_another_try(settings)}
         to_run = [n for n in names if every_batch or force or n in todo]
-        failures = [_failure(instance, batch, force) for batch in to_run]
+        failures = [_failure(b, partial(run_batch, instance, b, force=force)) for b in to_run]
         behind = library_is_behind(instance)
         if behind or every_batch or force:
-            run_library(instance, force=force)
+            failures.append(_failure("library", partial(run_library, instance, force=force)))
         if any(failures):
             raise RunFailed("\n".join(filter(None, failures)))
     return Ingested(tuple(to_run), behind)
@@ -88,6 +92,10 @@ def _cut(
     today, options = datetime.now(UTC).date(), dict(settings.storage_options)
     done = cut_new(source, library.batches, today, settings.batch_size, options)
     names = library.batches.names()
+    if not done.listed and not names:
+        raise SourceError(
+            f"no video found in {source} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
+        )
     instance.add_dynamic_partitions(str(BATCHES.name), names)
     say(
         f"{done.listed} videos listed: {done.new} new, {done.changed} changed, "
@@ -96,13 +104,23 @@ def _cut(
     return names
 
 
-def _failure(instance: dg.DagsterInstance, batch: str, force: bool) -> str:
-    """Run a batch; one that fails does not keep the others from running."""
+def _failure(what: str, run: Callable[[], None]) -> str:
+    """Run; what fails does not keep the others from running."""
     try:
-        run_batch(instance, batch, force=force)
+        run()
     except RunFailed as error:
-        return f"batch {batch}: {error}"
+        return f"{what}: {error}"
     return ""
+
+
+def _worth_another_try(settings: Settings) -> list[str]:
+    """Batches with videos whose failure may pass: network, server, memory."""
+    tables = ClickHouse(settings.clickhouse)
+    if tables.directory and not tables.directory.exists():
+        return []
+    with tables.session("looking for failures that may pass") as client:
+        rows = client.query(sql.statement("load/retryable_batches")).result_rows
+    return [str(row[0]) for row in rows]
 
 
 def _tidy(library: Library, instance: dg.DagsterInstance) -> None:
@@ -110,8 +128,16 @@ def _tidy(library: Library, instance: dg.DagsterInstance) -> None:
     end_dead_runs(instance)
     library.storage.clean_temporary(older_than_s=_SCRATCH_KEPT_S)
     for left in library.scratch.iterdir() if library.scratch.exists() else ():
-        if time.time() - left.stat().st_mtime > _SCRATCH_KEPT_S:
+        if time.time() - _last_touched(left) > _SCRATCH_KEPT_S:
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _last_touched(folder: Path) -> float:
+    """When anything in the folder was last written; now, if it is just being removed."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from orchestration.instance import run_tags
 from orchestration.jobs import BATCH_JOB, LIBRARY_JOB
 
 _INTERRUPTED = "DagsterExecutionInterruptedError"
+_RUNS_LOOKED_AT = 20
 _PARTITION_TAG = "dagster/partition"
 
 
@@ -100,16 +101,17 @@ def unfinished(instance: dg.DagsterInstance, batches: list[str]) -> list[str]:
 
 
 def library_is_behind(instance: dg.DagsterInstance) -> bool:
-    """Whether a batch ran after the last library run that succeeded (or there was none)."""
-    batch = instance.get_run_records(dg.RunsFilter(job_name=BATCH_JOB), limit=1)
-    done = dg.RunsFilter(job_name=LIBRARY_JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
-    library = instance.get_run_records(done, limit=1)
-    if not batch or not library:
-        return bool(batch)
-    return library[0].create_timestamp < batch[0].create_timestamp
+    """Whether anything ran, here or from the UI, after the last library run that succeeded."""
+    last = instance.get_runs(limit=1)
+    if not last:
+        return False
+    run = last[0]
+    return not (run.job_name == LIBRARY_JOB and run.status == dg.DagsterRunStatus.SUCCESS)
 
 
 def _succeeded(instance: dg.DagsterInstance, batch: str) -> bool:
+    """Whether the last run of the whole job did; a re-execution of single steps says nothing."""
     of_batch = dg.RunsFilter(job_name=BATCH_JOB, tags={_PARTITION_TAG: batch})
-    last = instance.get_runs(of_batch, limit=1)
-    return bool(last) and last[0].status == dg.DagsterRunStatus.SUCCESS
+    runs = instance.get_runs(of_batch, limit=_RUNS_LOOKED_AT)
+    whole = [run for run in runs if not run.step_keys_to_execute and not run.asset_selection]
+    return bool(whole) and whole[0].status == dg.DagsterRunStatus.SUCCESS

@@ -7,8 +7,10 @@ folder itself.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -53,8 +55,12 @@ class Settings:
     @property
     def state_dir(self) -> Path:
         """The local folder for what cannot lie in an object store."""
-        local = self.state or ("./data" if self.is_remote else self.data)
-        return Path(local).expanduser().resolve()
+        if self.state or not self.is_remote:
+            return Path(self.state or self.data).expanduser().resolve()
+        # A folder of its own for every remote library: their batches have the same names.
+        name = re.sub(r"\W+", "-", self.data).strip("-")
+        digest = hashlib.blake2b(self.data.encode(), digest_size=4).hexdigest()
+        return Path("data", f"{name}-{digest}").resolve()
 
     @property
     def dagster_home(self) -> Path:
@@ -69,7 +75,7 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """Processes a step may use: one a core unless set."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or len(_affinity()) or os.cpu_count() or 1
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -88,6 +94,11 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         known[name]: _parse(name, value) for name, value in given.items() if value != ""
     }
     return Settings(**values)
+
+
+def _affinity() -> set[int]:
+    """The cores this process may use; empty where the system does not say (macOS)."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 def _parse(name: str, value: str) -> object:

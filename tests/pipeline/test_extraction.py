@@ -114,6 +114,16 @@ def test_only_what_may_pass_is_tried_again(library: Library, clips: Path, tmp_pa
     assert _run(library, batch) == 1
 
 
+def test_a_source_that_was_away_is_decoded_when_it_is_back(library: Library, clips: Path) -> None:
+    (batch,) = _cut(library, clips)
+    away = clips.rename(clips.with_name("unmounted"))
+    _run(library, batch)
+    assert {r["failure_kind"] for r in _videos(library, batch).values()} == {"retryable"}
+    away.rename(clips)
+    _run(library, batch)
+    assert {r["status"] for r in _videos(library, batch).values()} == {"ok"}
+
+
 def test_force_decodes_everything_again(library: Library, clips: Path) -> None:
     (batch,) = _cut(library, clips)
     assert (_run(library, batch), _run(library, batch)) == (3, 0)

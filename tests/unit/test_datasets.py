@@ -106,6 +106,17 @@ def test_force_computes_everything(store: DatasetStore) -> None:
     assert {text for _, text in _texts(store)} == {"new"}
 
 
+def test_other_rows_from_the_same_inputs_are_told_apart(store: DatasetStore) -> None:
+    _recompute(store, {"a": "1"}, "old")
+    before = store.ledger("asr", BATCH)
+    _recompute(store, {"a": "1"}, "new", force=True)
+    after = store.ledger("asr", BATCH)
+    assert before is not None
+    assert after is not None
+    assert before.keys == after.keys
+    assert before.fingerprint() != after.fingerprint()
+
+
 def test_a_column_that_was_added_remakes_the_file(
     store: DatasetStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,13 @@ def test_object_store_data_keeps_local_state_apart(tmp_path: Path) -> None:
     assert settings.state_dir == tmp_path
 
 
+def test_two_remote_libraries_do_not_share_their_local_state() -> None:
+    states = {
+        from_environment({"KADR_DATA": url}).state_dir for url in ("s3://b/a-b", "s3://b/a/b")
+    }
+    assert len(states) == 2
+
+
 def test_values_are_typed() -> None:
     settings = from_environment(
         {"KADR_BATCH_SIZE": "7", "KADR_STORAGE_OPTIONS": '{"aws_region": "ru-1"}'}
