@@ -8,6 +8,7 @@ from assets.batches import BATCHES
 
 BATCH_JOB = "batch"
 LIBRARY_JOB = "library"
+LAST_STEP = "load_tables"  # of the batch job
 LIBRARY_GROUP = "library"
 
 _library_assets = dg.AssetSelection.groups(LIBRARY_GROUP)

@@ -9,7 +9,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
-from orchestration.jobs import BATCH_JOB, LIBRARY_JOB
+from orchestration.jobs import BATCH_JOB, LAST_STEP, LIBRARY_JOB
 
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 _RUNS_LOOKED_AT = 20
@@ -110,8 +110,13 @@ def library_is_behind(instance: dg.DagsterInstance) -> bool:
 
 
 def _succeeded(instance: dg.DagsterInstance, batch: str) -> bool:
-    """Whether the last run of the whole job did; a re-execution of single steps says nothing."""
+    """Whether the last run that was to load the tables did; one of other steps says nothing."""
     of_batch = dg.RunsFilter(job_name=BATCH_JOB, tags={_PARTITION_TAG: batch})
     runs = instance.get_runs(of_batch, limit=_RUNS_LOOKED_AT)
-    whole = [run for run in runs if not run.step_keys_to_execute and not run.asset_selection]
-    return bool(whole) and whole[0].status == dg.DagsterRunStatus.SUCCESS
+    loading = [run for run in runs if _loads_tables(run)]
+    return bool(loading) and loading[0].status == dg.DagsterRunStatus.SUCCESS
+
+
+def _loads_tables(run: dg.DagsterRun) -> bool:
+    steps = run.step_keys_to_execute
+    return not run.asset_selection and (not steps or LAST_STEP in steps)
