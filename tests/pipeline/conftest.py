@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,6 @@ class Kadr:
         if said is None:
             process.wait(LIMIT_S)
             return None
-        time.sleep(0.3)  # into the step's work
         os.killpg(process.pid, how)
         process.communicate(timeout=LIMIT_S)  # a closed pipe would be another error of its own
         return process.returncode

@@ -20,6 +20,9 @@ STEPS = (
     "text_index: ",
     "topics: ",
 )
+# On a few clips these take milliseconds: the kill that was meant for one may find it done, and
+# the next run then has nothing to say of it.
+MAY_BE_DONE = {"video_index: ", "text_index: ", "topics: "}
 
 
 def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -45,11 +48,9 @@ def test_killed_in_every_step_gives_the_same_tables(
     finished: Kadr, sample: Path, new_kadr: Callable[[str], Kadr]
 ) -> None:
     kadr, source = new_kadr("killed"), str(sample / "catalogue.csv")
-    killed = [
-        kadr.interrupt(("ingest", source), f"{step}", signal.SIGKILL) == -signal.SIGKILL
-        for step in STEPS
-    ]
-    assert all(killed), dict(zip(STEPS, killed, strict=True))
+    ended = {s: kadr.interrupt(("ingest", source), s, signal.SIGKILL) for s in STEPS}
+    survived = {step for step, code in ended.items() if code != -signal.SIGKILL}
+    assert survived <= MAY_BE_DONE, ended
     kadr.run("ingest", source)
     ours, theirs = kadr.tables(), finished.tables()
     assert ours.keys() == theirs.keys()
