@@ -11,6 +11,9 @@ supersedes one: an unreadable disk must not undo a library. A changed title alon
 
 What supersedes what is noted in ``superseded/{older batch}/{newer batch}.json`` before the newer
 list is written, and counts once that list exists.
+
+A video whose licence alone changed stays in its batch: what a later listing said of it is noted in
+``licences/{batch}.json``, and counts from then on. A listing that does not say changes nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -58,8 +61,10 @@ BATCH_SCHEMA = pa.schema(
         pa.field("description", pa.string(), nullable=False),
         pa.field("tags", pa.string(), nullable=False),
         pa.field("problem", pa.string(), nullable=False),
+        pa.field("licensed", pa.bool_(), nullable=True),  # not in lists of before there was one
     ]
 )
+_COLUMNS = pl.Schema(pl.DataFrame(BATCH_SCHEMA.empty_table()).schema)
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})-(\d{3,})")
 # Lists are small (50 KB for 500 videos), so reading many is waiting: 16 at a time, and 256 lists
 # (some 13 MB) in memory.
@@ -98,16 +103,20 @@ class Batch:
 
 @dataclass(frozen=True)
 class Change:
-    """A video to cut, and the older batches that have it under its id or its uri."""
+    """A video to cut, and the older batches that have it under its id or its uri.
+
+    One of the kind ``licence`` is not cut again: it is noted with the batch that has it.
+    """
 
     video: SourceVideo
-    kind: str  # new, changed or moved
+    kind: str  # new, changed, moved or licence
     older: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an ingest did. ``touched``: older batches that have superseded videos now."""
+    """What an ingest did. ``touched``: older batches that have superseded videos now, or videos
+    whose licence changed (``licences`` counts these)."""
 
     batches: tuple[str, ...]
     touched: frozenset[str]
@@ -115,6 +124,7 @@ class Ingested:
     new: int
     changed: int
     moved: int
+    licences: int
 
 
 # Names --------------------------------------------------------------------------------------------
@@ -168,33 +178,38 @@ def _groups(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 @dataclass(frozen=True)
 class Known:
-    """The latest entry of every id, as 64-bit hashes: 36 bytes each, 360 MB for ten million.
+    """The latest entry of every id, as 64-bit hashes: 37 bytes each, 370 MB for ten million.
 
-    ``ids``, ``versions`` and ``batch`` (an index into ``names``) are in the order of ``ids``, which
-    rise; ``uris`` rise too, and ``uri_order[i]`` is the entry that ``uris[i]`` belongs to.
+    ``ids``, ``versions``, ``batch`` (an index into ``names``) and ``licensed`` are in the order of
+    ``ids``, which rise; ``uris`` rise too, and ``uri_order[i]`` is the entry of ``uris[i]``.
     """
 
     names: Sequence[str]
     ids: Hashes
     versions: Hashes
     batch: npt.NDArray[np.uint32]
+    licensed: npt.NDArray[np.bool_]
     uris: Hashes
     uri_order: npt.NDArray[np.int64]
 
     @classmethod
     def from_entries(cls, names: Sequence[str], entries: pl.DataFrame) -> Known:
-        """From hashed entries in the order of batches (columns batch, video_id, uri, version)."""
+        """From hashed entries in the order of batches (columns batch, video_id, uri, version, and
+        licensed as it is)."""
         ids = entries["video_id"].to_numpy()
         order = np.argsort(ids, kind="stable")
         is_last = np.append(ids[order][1:] != ids[order][:-1], True)[: len(order)]
         latest = order[is_last]
         uris = entries["uri"].to_numpy()[latest]
         uri_order = np.argsort(uris, kind="stable")
-        batch, versions = entries["batch"].to_numpy(), entries["version"].to_numpy()
-        return cls(names, ids[latest], versions[latest], batch[latest], uris[uri_order], uri_order)
+        versions, batch, licensed = (
+            entries[column].to_numpy()[latest] for column in ("version", "batch", "licensed")
+        )
+        return cls(names, ids[latest], versions, batch, licensed, uris[uri_order], uri_order)
 
     def changes(self, videos: Sequence[SourceVideo]) -> Iterator[Change]:
-        """The videos that no batch has as they are now, in their order."""
+        """The videos that no batch has as they are now, in their order. One whose source does not
+        say is licensed if any entry is whose place it takes."""
         ids = _hashed(v.video_id for v in videos)
         uris = _hashed(v.uri for v in videos)
         versions = _hashed(v.version for v in videos)
@@ -214,12 +229,21 @@ class Known:
             return Change(video, "new")
         if video.problem:
             return None
-        same = [e for e in with_uri if not video.version or self.versions[e] == version]
+        same = {e for e in with_uri if not video.version or self.versions[e] == version}
         is_moved = bool(with_id) and not set(with_id) & set(with_uri)
-        if not is_moved and set(same) & set(with_id or with_uri):
+        here = same & set(with_id or with_uri)
+        if not is_moved and here:
+            return self._licence_change(video, min(here))
+        entries = {*with_id, *with_uri} - same
+        if video.licensed is None and any(self.licensed[e] for e in entries):
+            video = replace(video, licensed=True)
+        older = frozenset(self.names[self.batch[e]] for e in entries)
+        return Change(video, "moved" if is_moved else "changed", older)
+
+    def _licence_change(self, video: SourceVideo, entry: int) -> Change | None:
+        if video.licensed is None or video.licensed == self.licensed[entry]:
             return None
-        older = {self.names[self.batch[e]] for e in {*with_id, *with_uri} - set(same)}
-        return Change(video, "moved" if is_moved else "changed", frozenset(older))
+        return Change(video, "licence", frozenset([self.names[self.batch[entry]]]))
 
 
 def _hashed(texts: Iterable[str]) -> Hashes:
@@ -232,7 +256,7 @@ def _ranges(rising: Hashes, wanted: Hashes) -> tuple[list[int], list[int]]:
 
 
 def new_videos(listing: Iterable[SourceVideo], known: Known) -> Iterator[Change]:
-    """What of a listing is to be cut into new batches, in the listing's order, as a stream."""
+    """What of a listing is to be cut into new batches or noted, in its order, as a stream."""
     for group in _groups(listing, _LISTED_AT_ONCE):
         yield from known.changes(group)
 
@@ -322,13 +346,34 @@ class BatchRegistry:
         return found
 
     def touched(self) -> set[str]:
-        """All batches that may have superseded videos, for a check that their tables know it."""
-        return {file.key.split("/")[1] for file in self.storage.scan("superseded")}
+        """All batches that may have superseded videos or others' licences, for a check that their
+        tables know it."""
+        superseded = {file.key.split("/")[1] for file in self.storage.scan("superseded")}
+        return superseded | {Path(file.key).stem for file in self.storage.scan("licences")}
+
+    def licences(self, name: str) -> dict[str, bool]:
+        """Whether each of a batch's videos is licensed: by its list, and by what was said since."""
+        videos = self.read(name).videos
+        return {v.video_id: bool(v.licensed) for v in videos} | self._noted(name)
+
+    def note_licences(self, name: str, videos: Iterable[SourceVideo]) -> None:
+        """Note what a listing says of videos that the batch has, under their id or their uri."""
+        entries, by_id = self.read(name).videos, {video.video_id: video for video in videos}
+        ids = {entry.video_id for entry in entries}
+        by_uri = {v.uri: v for v in by_id.values() if v.video_id not in ids}
+        said = ((e.video_id, by_id.get(e.video_id) or by_uri.get(e.uri)) for e in entries)
+        noted = self._noted(name) | {i: bool(v.licensed) for i, v in said if v is not None}
+        self.storage.put_bytes(json.dumps(noted).encode(), _licences_key(name))
+
+    def _noted(self, name: str) -> dict[str, bool]:
+        key = _licences_key(name)
+        return json.loads(self.storage.read_bytes(key)) if self.storage.exists(key) else {}
 
     def known(self, names: Sequence[str] | None = None) -> Known:
         """The entries of all batches, or of some, to hold a listing against."""
         names = self.names() if names is None else names
         columns = [pl.col(c).hash() for c in ("video_id", "uri", "version")]
+        columns.append(pl.col("licensed").fill_null(value=False))
         first = pl.col("position") == 0
         pieces = [
             lists.select(
@@ -337,8 +382,20 @@ class BatchRegistry:
             for start, lists in self._scan(names)
         ]
         types = {"batch": pl.UInt32} | dict.fromkeys(("video_id", "uri", "version"), pl.UInt64)
-        entries = pl.concat([pl.DataFrame(schema=types), *pieces])
-        return Known.from_entries(names, entries)
+        entries = pl.concat([pl.DataFrame(schema={**types, "licensed": pl.Boolean}), *pieces])
+        return Known.from_entries(names, self._with_noted(names, entries))
+
+    def _with_noted(self, names: Sequence[str], entries: pl.DataFrame) -> pl.DataFrame:
+        """The entries with what was said of their licences since."""
+        place = {name: i for i, name in enumerate(names)}
+        later = (Path(file.key).stem for file in self.storage.scan("licences"))
+        noted = [
+            (place[n], i, said) for n in later if n in place for i, said in self._noted(n).items()
+        ]
+        schema = {"batch": pl.UInt32, "video_id": pl.String, "said": pl.Boolean}
+        said = pl.DataFrame(noted, schema, orient="row").with_columns(pl.col("video_id").hash())
+        joined = entries.join(said, ["batch", "video_id"], how="left", maintain_order="left")
+        return joined.with_columns(pl.coalesce("said", "licensed").alias("licensed")).drop("said")
 
     def count_below(self, source: str) -> int:
         """Entries whose uri lies in a folder or prefix; all entries for a catalogue."""
@@ -356,7 +413,8 @@ class BatchRegistry:
         with ThreadPoolExecutor(_READERS) as readers:
             for start in range(0, len(names), _LISTS_AT_ONCE):
                 keys = map(_key, names[start : start + _LISTS_AT_ONCE])
-                yield start, pl.scan_parquet(list(readers.map(self.storage.read_bytes, keys)))
+                lists = list(readers.map(self.storage.read_bytes, keys))
+                yield start, pl.scan_parquet(lists, schema=_COLUMNS, missing_columns="insert")
 
     def _check_free(self, batch: Batch) -> None:
         if self.exists(batch.name) and self.read(batch.name) != batch:
@@ -376,14 +434,23 @@ def _key(name: str) -> str:
     return f"batches/{name}.parquet"
 
 
+def _licences_key(name: str) -> str:
+    name_key(name)
+    return f"licences/{name}.json"
+
+
 def ingest(
     source: str,
     registry: BatchRegistry,
     day: date,
     size: int,
     options: Mapping[str, Any] | None = None,
+    *,
+    licensed: bool = False,
 ) -> Ingested:
     """List a source and cut what is new into batches, as a stream: a library need not fit memory.
+
+    ``licensed`` says so of every video of the source, whatever its catalogue says.
 
     Raises:
         SourceError: the source cannot be listed (CatalogueError: it has errors, EmptySource: it is
@@ -393,16 +460,36 @@ def ingest(
     names = registry.names()  # before the entries: what another ingest adds then meets BatchExists
     known, kinds, listed = registry.known(names), Counter[str](), Counter[str]()
     listing = _counted(list_source(source, options), listed)
+    if licensed:
+        listing = (replace(video, licensed=True) for video in listing)
     written, touched = [], set[str]()
-    for batch, changes in cut(new_videos(listing, known), names, day, size):
+    said: dict[str, list[SourceVideo]] = defaultdict(list)
+    for batch, changes in cut(
+        _without_licences(new_videos(listing, known), said), names, day, size
+    ):
         registry.write(batch, changes)
         written.append(batch.name)
         kinds.update(change.kind for change in changes)
         touched.update(*(change.older for change in changes))
     if not listed.total():
         refuse_empty(source, registry.count_below(source))
+    for older, videos in said.items():
+        registry.note_licences(older, videos)
     counts = {kind: kinds[kind] for kind in ("new", "changed", "moved")}
-    return Ingested(tuple(written), frozenset(touched), listed.total(), **counts)
+    counts["licences"] = sum(map(len, said.values()))
+    return Ingested(tuple(written), frozenset(touched.union(said)), listed.total(), **counts)
+
+
+def _without_licences(
+    changes: Iterable[Change], said: dict[str, list[SourceVideo]]
+) -> Iterator[Change]:
+    """What is to be cut; changes of a licence alone are put into ``said`` by their batch."""
+    for change in changes:
+        if change.kind == "licence":
+            (older,) = change.older
+            said[older].append(change.video)
+        else:
+            yield change
 
 
 def _counted(listing: Iterable[SourceVideo], counter: Counter[str]) -> Iterator[SourceVideo]:

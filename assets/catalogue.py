@@ -1,7 +1,8 @@
 """A catalogue: a CSV or Parquet file that lists videos and what is known about them.
 
-Columns are ``video_id, uri, version, published_at, title, description, tags``, in any order and
-case; only ``uri`` is required, other columns are passed over and named in ``ignored_columns``.
+Columns are ``video_id, uri, version, published_at, title, description, tags, licensed``, in any
+order and case; only ``uri`` is required, other columns are passed over and named in
+``ignored_columns``.
 
 - ``uri``: a path (a relative one starts at the catalogue's own folder), ``file://``, ``s3://``,
   ``gs://``, ``az://`` or ``http(s)://``.
@@ -13,6 +14,8 @@ case; only ``uri`` is required, other columns are passed over and named in ``ign
   is what a ClickHouse ``DateTime64`` holds.
 - ``title``, ``description``, ``tags``: stored as they stand, HTML and SQL included. A list of tags
   (Parquet) is joined with ``, ``.
+- ``licensed``: whether the video is of the licensed base: true, 1, yes or false, 0, no; empty
+  leaves what is known of the video as it is.
 
 Rows are numbered as a spreadsheet shows them: in a CSV the header is row 1; in Parquet, which has
 none, the first video is row 1.
@@ -53,7 +56,7 @@ from assets.storage import scheme_of
 from ml.failures import VideoFailure
 
 TEXT_COLUMNS = ("video_id", "uri", "version", "title", "description", "tags")
-COLUMNS = (*TEXT_COLUMNS, "published_at")
+COLUMNS = (*TEXT_COLUMNS, "published_at", "licensed")
 MAX_ERRORS = 20
 MAX_ID_CHARS = 256
 _DELIMITERS = (",", ";", "\t", "|")
@@ -62,6 +65,7 @@ _LATEST = datetime(2299, 12, 31, 23, 59, 59, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TIME = pl.Datetime("ms", "UTC")
+_YES_OR_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _SLICE_ROWS = 10_000
 # One block must hold the longest row.
 _MAX_BLOCK_BYTES = 256 << 20
@@ -81,8 +85,8 @@ class CatalogueError(SourceError):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A catalogue without errors. ``rows``: ``COLUMNS`` with full uris and ids, as text, and
-    ``published_at`` as UTC milliseconds or null."""
+    """A catalogue without errors. ``rows``: ``COLUMNS`` with full uris and ids, as text,
+    ``published_at`` as UTC milliseconds or null, ``licensed`` as booleans or null."""
 
     source: str
     rows: pl.DataFrame
@@ -109,6 +113,7 @@ def read_catalogue(source: str | Path, options: Mapping[str, Any] | None = None)
     if ignored:
         logging.getLogger(__name__).warning("%s: columns not used: %s", name, ", ".join(ignored))
     frame = _with_times(_with_ids(_with_full_uris(frame, name, errors), errors), errors)
+    frame = _with_licences(frame, errors)
     errors.raise_any()
     return Catalogue(name, frame.select(COLUMNS), ignored)
 
@@ -121,6 +126,7 @@ def _video(
     description: str,
     tags: str,
     published_at: datetime | None,
+    licensed: bool | None,
 ) -> SourceVideo:
     """A row (``COLUMNS``) with what a look at a local file adds."""
     is_local = scheme_of(uri) in ("", "file")
@@ -135,6 +141,7 @@ def _video(
         description,
         tags,
         state.problem,
+        licensed,
     )
 
 
@@ -426,6 +433,27 @@ def _milliseconds(text: str) -> int:
     if not _EARLIEST <= time <= _LATEST:
         raise ValueError
     return (time - _EPOCH) // _MILLISECOND
+
+
+def _with_licences(frame: pl.DataFrame, errors: _Errors) -> pl.DataFrame:
+    """``licensed`` as booleans, null where the catalogue does not say."""
+    kind = frame.schema.get("licensed")
+    if kind is None or kind == pl.Null:
+        return frame.with_columns(pl.lit(None, pl.Boolean).alias("licensed"))
+    if kind == pl.Boolean:
+        return frame
+    if kind != pl.String and not kind.is_integer():
+        errors.add(0, f"column 'licensed' holds {kind}, expected yes or no")
+        return frame.with_columns(pl.lit(None, pl.Boolean).alias("licensed"))
+    text = pl.col("licensed").cast(pl.String).str.strip_chars().str.to_lowercase().fill_null("")
+    frame = frame.with_columns(text)
+    known = pl.col("licensed").is_in(["", *_YES_OR_NO])
+    errors.add_rows(
+        frame.filter(~known),
+        lambda row: f"licensed {row['licensed'][:80]!r}: expected true, false, yes, no, 1 or 0",
+    )
+    meant = pl.col("licensed").replace_strict(_YES_OR_NO, default=None, return_dtype=pl.Boolean)
+    return frame.with_columns(meant)
 
 
 def _bad_time(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +27,12 @@ _LEDGER_KEY = b"kadr.ledger"
 # A row group is closed at 16 MB: large enough that one object-store read is worth its latency,
 # small enough that a reader holding one does not notice it.
 ROW_GROUP_BYTES = 16 << 20
+# Datasets that are read a video here and a video there, when pairs are compared: 1 MB is one or two
+# short videos. Taking 8 of a batch of 500 costs 33 ms against 137 ms, for 15 % more on disk.
+_PICKED = {"copy_descriptors", "audio_fingerprints", "motion"}
+_PICKED_BYTES = 1 << 20
 READ_ROWS = 64  # rows in a RecordBatch that is read; 64 JPEG frames are some 4 MB
-_ALREADY_COMPRESSED = {"jpeg", "flac", "luma_zstd"}
+_ALREADY_COMPRESSED = {"jpeg", "flac", "luma_zstd", "bands_zstd"}
 
 
 def key_of(*parts: str) -> str:
@@ -56,7 +61,7 @@ def layout_of(dataset: Dataset) -> str:
 
 @dataclass
 class _Writer:
-    """Streams rows into a temporary file in row groups of about ``ROW_GROUP_BYTES``."""
+    """Streams rows into a temporary file, a row group when there are bytes enough for one."""
 
     dataset: Dataset
     path: Path
@@ -66,6 +71,7 @@ class _Writer:
 
     def __post_init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=8)
+        self._group_bytes = _PICKED_BYTES if self.dataset.name in _PICKED else ROW_GROUP_BYTES
         names = self.dataset.schema.names
         compression = {n: "none" if n in _ALREADY_COMPRESSED else "zstd" for n in names}
         self._file = pq.ParquetWriter(
@@ -80,7 +86,7 @@ class _Writer:
         self.rows += rows.num_rows
         self._pending.append(rows)
         self._pending_bytes += rows.nbytes
-        if self._pending_bytes >= ROW_GROUP_BYTES:
+        if self._pending_bytes >= self._group_bytes:
             self._flush()
 
     def _flush(self) -> None:
@@ -121,6 +127,11 @@ class DatasetStore:
             stored = json.loads(file.metadata.metadata[_LEDGER_KEY])
             return Ledger(stored["maker"], stored["keys"], stored["layout"], stored["digest"])
 
+    def versions(self, name: str) -> dict[str, str]:
+        """What changes with each batch's file of a dataset, from one listing."""
+        files = self.storage.scan(f"datasets/{name}")
+        return {Path(f.key).stem: f.etag for f in files if f.key.endswith(".parquet")}
+
     def row_count(self, name: str, batch: str) -> int:
         """Rows in the file; 0 where there is none."""
         with self._open(name, batch) as file:
@@ -144,7 +155,7 @@ class DatasetStore:
         with self._open(dataset.name, batch) as file:
             if file is None:
                 return
-            groups = [g for g in range(file.num_row_groups) if _holds(file, g, wanted)]
+            groups = range(file.num_row_groups) if wanted is None else _holding(file, wanted)
             for rows in file.iter_batches(READ_ROWS, row_groups=groups, columns=columns):
                 kept = rows if wanted is None else rows.filter(_is_in(rows, wanted))
                 if kept.num_rows:
@@ -209,9 +220,23 @@ def _is_in(rows: pa.RecordBatch | pa.Table, video_ids: pa.Array) -> pa.Array:
     return pc.is_in(rows.column("video_id"), value_set=video_ids)
 
 
-def _holds(file: pq.ParquetFile, group: int, wanted: pa.Array | None) -> bool:
-    if wanted is None:
+def _holding(file: pq.ParquetFile, wanted: pa.Array) -> list[int]:
+    """The row groups with a wanted video; most are ruled out by their least and greatest id."""
+    ids = wanted.to_pylist()
+    place = file.schema_arrow.get_field_index("video_id")
+    near = (g for g in range(file.num_row_groups) if _may_hold(file, g, place, ids))
+    return [g for g in near if _holds(file, g, wanted)]
+
+
+def _may_hold(file: pq.ParquetFile, group: int, column: int, rising_ids: list[str]) -> bool:
+    seen = file.metadata.row_group(group).column(column).statistics
+    if seen is None or not seen.has_min_max:
         return True
+    first = bisect_left(rising_ids, seen.min)
+    return first < len(rising_ids) and rising_ids[first] <= seen.max
+
+
+def _holds(file: pq.ParquetFile, group: int, wanted: pa.Array) -> bool:
     ids = file.read_row_group(group, columns=["video_id"])
     return bool(pc.any(_is_in(ids, wanted)).as_py())
 

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -87,8 +87,10 @@ class Extraction:
     superseded: Mapping[str, str]
     options: ExtractOptions
     force: bool = False
+    licences: Mapping[str, bool] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    has_new_licences: bool = False
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,14 @@ class Extraction:
     @property
     def is_current(self) -> bool:
         """Whether the four files already say all there is to say."""
+        return self._holds_all and not self.has_new_licences
+
+    @property
+    def _holds_all(self) -> bool:
         return len(self.kept) == len(self.keys) > 0
+
+    def _is_licensed(self, video: SourceVideo) -> bool:
+        return self.licences.get(video.video_id, bool(video.licensed))
 
     def _source_key(self, video: SourceVideo) -> str:
         later = self.superseded.get(video.video_id, "")
@@ -117,23 +126,35 @@ class Extraction:
     def _keep_what_holds(self) -> None:
         name = self.batch.name
         ledgers = {d.name: self.store.ledger(d.name, name) for d in (VIDEOS, *MEDIA)}
-        if not all(
-            ledger is not None and ledger.layout == layout_of(d)
-            for d, ledger in zip((VIDEOS, *MEDIA), ledgers.values(), strict=True)
-        ):
-            return
         keys = {d: ledger.keys for d, ledger in ledgers.items() if ledger is not None}
-        for row in self.store.table(VIDEOS, name).to_pylist():
+        layouts = {d: ledger.layout for d, ledger in ledgers.items() if ledger is not None}
+        if any(layouts.get(d.name) != layout_of(d) for d in MEDIA):
+            return
+        licensed = {v.video_id: self._is_licensed(v) for v in self.batch.videos}
+        for row in self._old_rows(layouts.get("videos", "")):
             video = row["video_id"]
             if keys["videos"].get(video) == self.keys.get(video) and (
                 row["status"] != "ok"
                 or all(keys[d.name].get(video) == self._media_key(row) for d in MEDIA)
             ):
-                self.rows[video] = row
+                self.has_new_licences |= row.get("licensed") != licensed[video]
+                self.rows[video] = row | {"licensed": licensed[video]}
         self.kept = frozenset(self.rows)
 
+    def _old_rows(self, layout: str) -> list[dict[str, Any]]:
+        """The rows of ``videos``, also of a file from before videos had licences."""
+        for dataset in (VIDEOS, _WITHOUT_LICENCES):
+            if layout == layout_of(dataset):
+                return self.store.table(dataset, self.batch.name).to_pylist()
+        return []
+
     def write(self, outcomes: Iterator[Outcome[Task, Done]], progress: Progress) -> None:
-        """Write the four files from the kept rows and the workers' outcomes, in batch order."""
+        """Write the four files from the kept rows and the workers' outcomes, in batch order.
+
+        Where licences alone changed, that is one file."""
+        if self._holds_all:
+            self._write_videos()
+            return
         began = perf_counter()
         with ExitStack() as stack:
             name, order = self.batch.name, list(self.keys)
@@ -154,7 +175,8 @@ class Extraction:
 
         task, began = outcome.task, perf_counter()
         self.timings.compute_s += outcome.seconds
-        self.rows[task.video.video_id] = _video_row(task.video, outcome.value, outcome.failure)
+        row = _video_row(task.video, outcome.value, outcome.failure)
+        self.rows[task.video.video_id] = row | {"licensed": self._is_licensed(task.video)}
         if outcome.failure is None:
             for dataset, merge in merges.items():
                 for rows in spooled(task.spool, dataset.name):
@@ -194,6 +216,9 @@ def _video_row(
     return row | {"status": status, "failure_kind": failure.kind, "error": str(failure)}
 
 
+_WITHOUT_LICENCES = replace(
+    VIDEOS, schema=pa.schema([f for f in VIDEOS.schema if f.name != "licensed"])
+)
 _EMPTY = {f.type: 0 for f in VIDEOS.schema} | {pa.string(): "", pa.bool_(): False}
 
 
@@ -227,8 +252,15 @@ def _limit_s(task: Task) -> float:
     return limit_s(task.video.source_bytes or _UNKNOWN_BYTES)
 
 
-def knows_superseded(library: Library, batch: str) -> bool:
-    """Whether the batch's ``videos`` already leave out what later batches took over."""
-    rows = library.datasets.table(VIDEOS, batch, ["video_id", "status"]).to_pylist()
+def knows_later_news(library: Library, batch: str) -> bool:
+    """Whether the batch's ``videos`` leave out what later batches took over, and say of licences
+    what later listings said."""
+    ledger = library.datasets.ledger(VIDEOS.name, batch)
+    if ledger is None or ledger.layout != layout_of(VIDEOS):
+        return False
+    columns = ["video_id", "status", "licensed"]
+    rows = library.datasets.table(VIDEOS, batch, columns).to_pylist()
     left_out = {row["video_id"] for row in rows if row["status"] == "filtered"}
-    return set(library.batches.superseded(batch)) <= left_out
+    licensed = {row["video_id"]: row["licensed"] for row in rows}
+    known = library.batches.licences(batch)
+    return set(library.batches.superseded(batch)) <= left_out and known == licensed

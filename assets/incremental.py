@@ -69,12 +69,12 @@ class Merge:
     ) -> None:
         self._write = write
         self._place = {video: i for i, video in enumerate(order)}
-        self._kept = _by_video(kept)
+        self._kept = by_video(kept)
         self._next_kept = next(self._kept, None)
 
     def write(self, rows: pa.RecordBatch) -> None:
         """Write new rows, and before each video's the kept rows of the videos ahead of it."""
-        for video, piece in _by_video(iter([rows])):
+        for video, piece in by_video(iter([rows])):
             self._copy_kept_before(self._place[video])
             self._write(piece)
 
@@ -109,7 +109,7 @@ def update(
         return Report(new.writer.rows, len(todo), len(the_plan.kept), timings)
 
 
-def _by_video(stream: Rows) -> Iterator[tuple[str, pa.RecordBatch]]:
+def by_video(stream: Rows) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Cut record batches where the video changes."""
     for rows in stream:
         ids = rows.column("video_id").to_pylist()

@@ -43,6 +43,7 @@ def extract(
         library.batches.superseded(name),
         decoding.options(),
         force=is_forced(context),
+        licences=library.batches.licences(name),
     )
     progress = Progress(context, "decode", len(extraction.todo))
     if not extraction.is_current:

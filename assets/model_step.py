@@ -1,4 +1,4 @@
-"""A model over one batch of a dataset: what ``asr``, ``ocr``, ``visual`` and ``text`` share.
+"""A model over one batch of a dataset: what ``asr``, ``visual``, ``copy_descriptors``, ... share.
 
 The model's identity is known before it is loaded, so a batch that is done loads nothing.
 """
@@ -61,13 +61,17 @@ def run_model(
 
 
 def model_asset(
-    dataset: Dataset, source: Dataset, choose: Callable[[Models], Model]
+    dataset: Dataset,
+    source: Dataset,
+    choose: Callable[[Models], Model],
+    *,
+    group: str = "models",
 ) -> dg.AssetsDefinition:
     """The asset of a dataset that one model makes from the rows of one other dataset."""
 
     @dg.multi_asset(
         name=dataset.name,
-        specs=[dataset_spec(dataset, group="models", deps=[source.name])],
+        specs=[dataset_spec(dataset, group=group, deps=[source.name])],
         partitions_def=BATCHES,
     )
     def asset(

@@ -106,6 +106,22 @@ def text(models: Models) -> Model:
     return _model("text", models.profile.text, models.profile_name, load)
 
 
+def frame_describer(models: Models) -> Model:
+    """What describes frames so that copies are found; it has no weights."""
+    from ml.copies.features import FrameDescriber
+
+    describer = FrameDescriber(workers=models.workers)
+    return Model(describer.model, lambda: describer.describe)
+
+
+def sound_fingerprinter(models: Models) -> Model:
+    """What describes sound so that copies are found; it has no weights."""
+    from ml.copies.sound_bands import SoundFingerprinter
+
+    fingerprinter = SoundFingerprinter()
+    return Model(fingerprinter.model, lambda: fingerprinter.fingerprint)
+
+
 def fetch_all(models: Models) -> Iterator[tuple[str, str]]:
     """Fetch the profile's models ahead: pairs of model id and where it is.
 

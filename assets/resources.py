@@ -115,6 +115,14 @@ class Models(dg.ConfigurableResource):
         """The text embedder, not loaded yet."""
         return models.text(self)
 
+    def frame_describer(self) -> Model:
+        """What describes frames so that copies are found."""
+        return models.frame_describer(self)
+
+    def sound_fingerprinter(self) -> Model:
+        """What describes sound so that copies are found."""
+        return models.sound_fingerprinter(self)
+
     def fetch(self) -> Iterator[tuple[str, str]]:
         """Fetch the profile's models ahead: pairs of model id and where it is."""
         return models.fetch_all(self)

@@ -75,7 +75,10 @@ class EmptySource(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class SourceVideo:
-    """A video as its source lists it. ``version`` changes when the bytes do; empty is unknown."""
+    """A video as its source lists it. ``version`` changes when the bytes do; empty is unknown.
+
+    ``licensed`` is None where the source does not say.
+    """
 
     video_id: str
     uri: str
@@ -86,6 +89,7 @@ class SourceVideo:
     description: str = ""
     tags: str = ""
     problem: str = ""
+    licensed: bool | None = None
 
 
 @dataclass(frozen=True)

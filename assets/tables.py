@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 import sql
-from ml.library_schemas import TOPICS, VIDEO_EMBEDDINGS, VIDEO_TOPICS
+from ml.library_schemas import (
+    COPYRIGHT_HITS,
+    DUPLICATE_GROUPS,
+    DUPLICATE_PAIRS,
+    TOPICS,
+    VIDEO_EMBEDDINGS,
+    VIDEO_TOPICS,
+)
 from ml.schemas import ASR, FRAMES, OCR, TEXT, VIDEOS, VISUAL, Dataset
 
 if TYPE_CHECKING:
@@ -65,6 +72,9 @@ TABLES: dict[str, Table] = {
         Table("video_embeddings", VIDEO_EMBEDDINGS),
         Table("topics", TOPICS, by_batch=False),
         Table("video_topics", VIDEO_TOPICS, by_batch=False),
+        Table("duplicate_pairs", DUPLICATE_PAIRS, by_batch=False),
+        Table("duplicate_groups", DUPLICATE_GROUPS, by_batch=False),
+        Table("copyright_hits", COPYRIGHT_HITS, by_batch=False),
     )
 }
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from ml.schemas import MODEL, VECTOR, Dataset, column
+from ml.schemas import MODEL, PAIR_COLUMNS, SECONDS, VECTOR, Dataset, column
 
 _STRINGS = pa.list_(pa.field("item", pa.string(), nullable=False))
+
 _VIDEO = column("video_id", pa.string(), "the video, as in `videos`")
 
 VIDEO_EMBEDDINGS = Dataset(
@@ -61,4 +62,50 @@ VIDEO_TOPICS = Dataset(
     ("video_id",),
 )
 
-LIBRARY_DATASETS: dict[str, Dataset] = {d.name: d for d in (VIDEO_EMBEDDINGS, TOPICS, VIDEO_TOPICS)}
+DUPLICATE_PAIRS = Dataset(
+    "duplicate_pairs",
+    "a video and an earlier one that share pictures or sound",
+    pa.schema(PAIR_COLUMNS),
+    ("copy_id", "original_id"),
+)
+
+DUPLICATE_GROUPS = Dataset(
+    "duplicate_groups",
+    "a video of a group of copies",
+    pa.schema(
+        [
+            _VIDEO,
+            column("group_id", pa.string(), "id of the group's earliest video, its original"),
+            column("is_original", pa.bool_(), "whether it is that video"),
+            column("group_size", pa.int32(), "videos in the group"),
+            column("score", pa.float32(), "of its pair with the original; 1 for the original"),
+        ]
+    ),
+    ("video_id",),
+)
+
+COPYRIGHT_HITS = Dataset(
+    "copyright_hits",
+    "a video that holds pictures or sound of a licensed one",
+    pa.schema(
+        [
+            _VIDEO,
+            column("licence_id", pa.string(), "the licensed video"),
+            *(field for field in PAIR_COLUMNS if field.name in {"verdict", "score", "reason"}),
+            column("starts_s", SECONDS, "by segment, in the video's time"),
+            column("ends_s", SECONDS, "by segment, in the video's time"),
+            column("licence_starts_s", SECONDS, "by segment, in the licensed video's time"),
+            column("licence_ends_s", SECONDS, "by segment, in the licensed video's time"),
+            column("matched_s", pa.float64(), "seconds of the video that are matched"),
+        ]
+    ),
+    ("video_id", "licence_id"),
+)
+
+LIBRARY_DATASETS: dict[str, Dataset] = {
+    d.name: d
+    for d in (
+        *(VIDEO_EMBEDDINGS, TOPICS, VIDEO_TOPICS),
+        *(DUPLICATE_PAIRS, DUPLICATE_GROUPS, COPYRIGHT_HITS),
+    )
+}

@@ -57,6 +57,7 @@ VIDEOS = _dataset(
     column("title", pa.string(), "title from the catalogue, or the file's name"),
     column("description", pa.string(), "description from the catalogue"),
     column("tags", pa.string(), "the catalogue's tags, as they stand there"),
+    column("licensed", pa.bool_(), "whether it is of the licensed base, as its source said last"),
     column("status", pa.string(), "ok, failed or filtered"),
     column("failure_kind", pa.string(), "permanent, retryable, filtered, or empty"),
     column("error", pa.string(), "why it failed or was filtered; empty when ok"),
@@ -167,6 +168,80 @@ TEXT = _dataset(
     MODEL,
 )
 
+COPY_DESCRIPTORS = _dataset(
+    "copy_descriptors",
+    "a kept frame's local features, for finding copies",
+    "frame_no",
+    column("frame_no", pa.int64(), "the frame, as in `frames`"),
+    column("start_s", pa.float64(), "when the frame is shown"),
+    column("duration_s", pa.float64(), "how long it stands for"),
+    column("aspect", pa.float32(), "width / height of the picture"),
+    column("detail", pa.float32(), "0 for a flat picture, to 1: how much the hash can be trusted"),
+    column("hash", pa.binary(32), "256-bit DCT hash of the whole picture"),
+    column("feature_count", pa.int32(), "local features found, strongest first"),
+    column(
+        "geometry",
+        pa.binary(),
+        "uint16[feature_count, 4]: x, y, size in 1/65535 of the longer side; angle in 1/65536 turn",
+    ),
+    column("descriptors", pa.binary(), "uint8[feature_count, 128]: RootSIFT times 512"),
+    MODEL,
+)
+
+AUDIO_FINGERPRINTS = _dataset(
+    "audio_fingerprints",
+    "up to 300 s of a video's sound, as fingerprints",
+    "part_no",
+    *_PART,
+    column("rate_hz", pa.float32(), "fingerprint frames per second"),
+    column("frame_count", pa.int32(), "fingerprint frames in this part"),
+    column("band_count", pa.int32(), "frequency bands"),
+    column("bands_zstd", pa.binary(), "zstd of uint8[frame_count, band_count]: log energy"),
+    column("hashes", pa.binary(), "uint32[frame_count], little-endian: signs of band differences"),
+    column("levels", pa.binary(), "uint8[frame_count]: loudness, minus dB against full scale"),
+    MODEL,
+)
+
+VERDICTS = (
+    "duplicate",
+    "partial",
+    "hard_same_video_other_audio",
+    "hard_other_video_same_audio",
+)
+SOUND_STATES = ("same", "different", "missing", "silent", "unclear")
+SECONDS = pa.list_(pa.field("item", pa.float64(), nullable=False))
+PAIR_COLUMNS = (
+    column("copy_id", pa.string(), "the later of the two videos"),
+    column("original_id", pa.string(), "the earlier one, by published_at and then by id"),
+    column("verdict", pa.string(), ", ".join(VERDICTS)),
+    column("score", pa.float32(), "0 to 1, how sure the verdict is; the worst pairs come last"),
+    column("visual_score", pa.float32(), "0 to 1, how surely pictures are shared"),
+    column("audio_score", pa.float32(), "0 to 1, how alike the sound is along the match"),
+    column("sound", pa.string(), ", ".join(SOUND_STATES)),
+    column("copy_share", pa.float32(), "share of the copy's length that is matched"),
+    column("original_share", pa.float32(), "share of the original's length that is matched"),
+    column("mirrored", pa.bool_(), "shown left for right"),
+    column("rotated_deg", pa.int32(), "degrees the copy's picture is turned clockwise, 0 to 359"),
+    column("speed", pa.float32(), "how fast the copy runs; 1 is the original's tempo"),
+    column("copy_starts_s", SECONDS, "by segment, in the copy's time"),
+    column("copy_ends_s", SECONDS, "by segment, in the copy's time"),
+    column("original_starts_s", SECONDS, "by segment, in the original's time"),
+    column("original_ends_s", SECONDS, "by segment, in the original's time"),
+    column("reason", pa.string(), "why, in words"),
+)
+
+FOUND_PAIRS = _dataset(
+    "duplicate_pairs",
+    "a pair that a video of the batch is in, verified, when its batch was compared",
+    "copy_id original_id",
+    *PAIR_COLUMNS,
+    column("other_key", pa.string(), "what the other video's descriptors were made from, then"),
+)
+
 DATASETS: dict[str, Dataset] = {
-    d.name: d for d in (VIDEOS, FRAMES, MOTION, AUDIO, ASR, OCR, VISUAL, TEXT)
+    d.name: d
+    for d in (
+        *(VIDEOS, FRAMES, MOTION, AUDIO, ASR, OCR, VISUAL, TEXT),
+        *(COPY_DESCRIPTORS, AUDIO_FINGERPRINTS, FOUND_PAIRS),
+    )
 }

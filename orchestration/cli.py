@@ -1,4 +1,4 @@
-"""The command line: ``kadr demo``, ``ingest``, ``sql``, ``models pull``, ``ui``."""
+"""The command line: ``kadr demo``, ``ingest``, ``check``, ``sql``, ``evaluate``, ``models``, ``ui``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from pathlib import Path
 
 import click
 
+from orchestration.check import check
+from orchestration.evaluate import evaluate
 from orchestration.settings import Settings, from_environment
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
-DEMO_QUERIES = ("topics", "said_and_shown", "repeated_captions", "failures", "sampling_savings")
+DEMO_QUERIES = (
+    *("topics", "said_and_shown", "repeated_captions", "duplicates"),
+    *("failures", "sampling_savings"),
+)
 _INTERRUPTED = 130
 
 
@@ -36,17 +41,22 @@ def cli(data: str | None, profile: str | None) -> None:
 @click.option("--batch-size", type=click.IntRange(1), help="Videos in a batch (KADR_BATCH_SIZE).")
 @click.option("--all", "every_batch", is_flag=True, help="Run every batch; skips what is done.")
 @click.option("--force", is_flag=True, help="Compute every batch again, also what is done.")
-def ingest(source: str, batch_size: int | None, every_batch: bool, force: bool) -> None:
+@click.option("--licensed", is_flag=True, help="These videos are the licensed base.")
+def ingest(
+    source: str, batch_size: int | None, every_batch: bool, force: bool, licensed: bool
+) -> None:
     """Bring videos into the tables.
 
     PATH_OR_CATALOGUE is a video, a folder, an object-store prefix (s3://bucket/videos), or a
     catalogue: a CSV or Parquet file with a column `uri` and, if you have them, video_id,
-    published_at, title, description, tags. Only new videos and unfinished batches are worked on,
-    so the same command resumes after Ctrl-C or a crash and is right for every night.
+    published_at, title, description, tags, licensed. Only new videos and unfinished batches are
+    worked on, so the same command resumes after Ctrl-C or a crash and is right for every night.
+
+    What copies a licensed video is in the table copyright_hits.
     """
     if batch_size:
         os.environ["KADR_BATCH_SIZE"] = str(batch_size)
-    _ingest(source, every_batch=every_batch, force=force)
+    _ingest(source, every_batch=every_batch, force=force, licensed=licensed)
 
 
 def _ingest(source: str, **how: bool) -> None:
@@ -119,6 +129,10 @@ def pull(name: str | None) -> None:
     chosen: Models = resources(_settings())["models"]
     for model, where in chosen.fetch():
         click.echo(f"{model}: {where}")
+
+
+cli.add_command(check)
+cli.add_command(evaluate)
 
 
 @cli.command()

@@ -6,13 +6,29 @@ from typing import Any
 
 import dagster as dg
 
-from assets import asr, indexes, media, ocr, table_assets, text, topics, visual
+from assets import (
+    asr,
+    copies,
+    copy_search,
+    copy_tables,
+    indexes,
+    media,
+    ocr,
+    table_assets,
+    text,
+    topics,
+    visual,
+)
 from assets.resources import Decoding, Library, Models, Tables
 from orchestration.console import console_logger
 from orchestration.jobs import batch_job, library_job
 from orchestration.settings import Settings, from_environment
 
-MODULES = (media, asr, ocr, visual, text, table_assets, indexes, topics)
+MODULES = (
+    *(media, asr, ocr, visual, text),
+    *(copies, copy_search, table_assets),
+    *(indexes, topics, copy_tables),
+)
 
 
 def resources(settings: Settings) -> dict[str, Any]:

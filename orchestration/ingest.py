@@ -19,7 +19,7 @@ import sql
 from assets.batches import BATCHES
 from assets.batches import ingest as cut_new
 from assets.clickhouse import ClickHouse
-from assets.extraction import knows_superseded
+from assets.extraction import knows_later_news
 from assets.resources import Library
 from assets.sources import VIDEO_SUFFIXES, SourceError
 from orchestration.definitions import resources
@@ -58,12 +58,14 @@ def ingest(
     *,
     every_batch: bool = False,
     force: bool = False,
+    licensed: bool = False,
 ) -> Ingested:
     """List the source, cut what is new into batches, run the unfinished ones, then the library.
 
     Args:
         every_batch: run all batches; what is done is skipped inside them.
         force: run all batches and compute everything again.
+        licensed: every video of the source is of the licensed base.
 
     Raises:
         Busy: another ingestion runs on this library.
@@ -72,8 +74,8 @@ def ingest(
     with _alone(settings.state_dir / "ingest.lock"):
         library: Library = resources(settings)["library"]
         _tidy(library, instance)
-        names = _cut(settings, instance, library, source, say)
-        stale = [n for n in library.batches.touched() if not knows_superseded(library, n)]
+        names = _cut(settings, instance, library, source, say, licensed=licensed)
+        stale = [n for n in library.batches.touched() if not knows_later_news(library, n)]
         todo = {*unfinished(instance, names), *stale, *_worth_another_try(settings)}
         to_run = [n for n in names if every_batch or force or n in todo]
         failures = [_failure(b, partial(run_batch, instance, b, force=force)) for b in to_run]
@@ -86,11 +88,17 @@ def ingest(
 
 
 def _cut(
-    settings: Settings, instance: dg.DagsterInstance, library: Library, source: str, say: Say
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    library: Library,
+    source: str,
+    say: Say,
+    *,
+    licensed: bool,
 ) -> list[str]:
     """Cut what is new, and bring Dagster's partitions up to the batch lists."""
     today, options = datetime.now(UTC).date(), dict(settings.storage_options)
-    done = cut_new(source, library.batches, today, settings.batch_size, options)
+    done = cut_new(source, library.batches, today, settings.batch_size, options, licensed=licensed)
     names = library.batches.names()
     if not done.listed and not names:
         raise SourceError(
@@ -99,7 +107,8 @@ def _cut(
     instance.add_dynamic_partitions(str(BATCHES.name), names)
     say(
         f"{done.listed} videos listed: {done.new} new, {done.changed} changed, "
-        f"{done.moved} moved; {len(names)} batches in the library"
+        f"{done.moved} moved, {done.licences} with another licence; "
+        f"{len(names)} batches in the library"
     )
     return names
 

@@ -9,7 +9,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
-from orchestration.jobs import BATCH_JOB, LAST_STEP, LIBRARY_JOB
+from orchestration.jobs import BATCH_JOB, LAST_STEPS, LIBRARY_JOB
 
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 _RUNS_LOOKED_AT = 20
@@ -110,13 +110,13 @@ def library_is_behind(instance: dg.DagsterInstance) -> bool:
 
 
 def _succeeded(instance: dg.DagsterInstance, batch: str) -> bool:
-    """Whether the last run that was to load the tables did; one of other steps says nothing."""
+    """Whether, for each of the last steps, the last run that was to do it ended well."""
     of_batch = dg.RunsFilter(job_name=BATCH_JOB, tags={_PARTITION_TAG: batch})
     runs = instance.get_runs(of_batch, limit=_RUNS_LOOKED_AT)
-    loading = [run for run in runs if _loads_tables(run)]
-    return bool(loading) and loading[0].status == dg.DagsterRunStatus.SUCCESS
+    last = (next((run for run in runs if _does(run, step)), None) for step in LAST_STEPS)
+    return all(run is not None and run.status == dg.DagsterRunStatus.SUCCESS for run in last)
 
 
-def _loads_tables(run: dg.DagsterRun) -> bool:
+def _does(run: dg.DagsterRun, step: str) -> bool:
     steps = run.step_keys_to_execute
-    return not run.asset_selection and (not steps or LAST_STEP in steps)
+    return not run.asset_selection and (not steps or step in steps)

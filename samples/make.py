@@ -1,6 +1,6 @@
 """Write the sample library into a folder.
 
-FOLDER/catalogue.csv    video_id, uri, published_at, title, description, tags
+FOLDER/catalogue.csv    video_id, uri, published_at, title, description, tags, licensed
 FOLDER/clips/           the videos: originals, planted copies and two broken files
 FOLDER/truth/           what is known about them (see samples.truth); not for ingestion
 FOLDER/made.json        generator version and seed; written last, so a folder that has it is whole
@@ -32,13 +32,15 @@ from samples.scenes import Shot, scene
 from samples.sound import RATE_HZ, Sentence, music, read_sound, sound_track
 
 # Change it when the files that `make_library` writes change: an older library is then made anew.
-VERSION = 1
+VERSION = 2
 TRUNCATED, TEXT_FILE = "broken-01", "broken-02"
 _BROKEN = {
     TRUNCATED: ("Upload interrupted", "space-04"),
     TEXT_FILE: ("Not a video", ""),
 }
 _BROKEN_PUBLISHED_AT = "2026-06-08T08:00:00Z"
+# The licensed base: an original that a copy shows, and one that no other video shows.
+LICENSED = ("cars-03", "travel-03")
 _TRUTH_FILES = ("pairs.csv", "labels.csv", "shared_pictures.csv")
 
 Progress = Callable[[str, int, int], None]
@@ -327,7 +329,8 @@ def _write_tables(
 def _catalogue_row(
     video_id: str, file_name: str, published_at: str, title: str, description: str, tags: str
 ) -> dict[str, object]:
-    values = (video_id, f"clips/{file_name}", published_at, title, description, tags)
+    licensed = "true" if video_id in LICENSED else "false"
+    values = (video_id, f"clips/{file_name}", published_at, title, description, tags, licensed)
     return dict(zip(truth.CATALOGUE_COLUMNS, values, strict=True))
 
 

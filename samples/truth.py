@@ -24,7 +24,9 @@ from samples.copies import Copy, Part
 from samples.scenes import FACES, PHOTOGRAPHS, Shot
 from samples.sound import Sentence
 
-CATALOGUE_COLUMNS = ("video_id", "uri", "published_at", "title", "description", "tags")
+CATALOGUE_COLUMNS = (
+    "video_id", "uri", "published_at", "title", "description", "tags", "licensed",
+)  # fmt: skip
 PAIR_COLUMNS = (
     "copy_id", "original_id", "kind", "copy_start_s", "copy_end_s", "original_start_s",
     "original_end_s", "expected_verdict",

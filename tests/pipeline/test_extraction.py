@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from assets.batches import ingest
-from assets.extraction import Extraction, decoded, knows_superseded
+from assets.datasets import Ledger
+from assets.extraction import Extraction, decoded, knows_later_news
 from assets.resources import Library
 from ml.extract import ExtractOptions
 from ml.schemas import FRAMES, VIDEOS
@@ -62,6 +65,7 @@ def _run(library: Library, batch: str, *, force: bool = False) -> int:
         registry.superseded(batch),
         ExtractOptions(),
         force=force,
+        licences=registry.licences(batch),
     )
     if not step.is_current:
         with decoded(step, library, workers=2) as outcomes:
@@ -136,7 +140,7 @@ def test_a_changed_file_moves_to_a_new_batch(library: Library, clips: Path) -> N
     _clip(clips / "1.mp4", frames=33)
     os.utime(clips / "1.mp4", (1, 1))
     (second,) = _cut(library, clips)
-    assert not knows_superseded(library, first)
+    assert not knows_later_news(library, first)
     assert _run(library, first) == 1
     assert _run(library, second) == 1
     old, new = _videos(library, first)["1.mp4"], _videos(library, second)["1.mp4"]
@@ -145,7 +149,38 @@ def test_a_changed_file_moves_to_a_new_batch(library: Library, clips: Path) -> N
     assert old["video_id"] == new["video_id"]
     in_frames = {v for b in library.datasets.rows(FRAMES, first) for v in b["video_id"].to_pylist()}
     assert len(in_frames) == 2
-    assert knows_superseded(library, first)
+    assert knows_later_news(library, first)
+
+
+def test_a_licence_that_comes_later_decodes_nothing(library: Library, clips: Path) -> None:
+    (batch,) = _cut(library, clips)
+    _run(library, batch)
+    media = {d: library.datasets.versions(d) for d in ("frames", "motion", "audio")}
+    ingest(str(clips / "1.mp4"), library.batches, DAY, 100, licensed=True)
+    assert not knows_later_news(library, batch)
+    assert _run(library, batch) == 0
+    licensed = {name: row["licensed"] for name, row in _videos(library, batch).items()}
+    assert licensed == {"0.mp4": False, "1.mp4": True, "2.mp4": False}
+    assert media == {d: library.datasets.versions(d) for d in media}
+    assert knows_later_news(library, batch)
+
+
+def test_videos_of_before_there_were_licences_are_not_decoded_again(
+    library: Library, clips: Path
+) -> None:
+    (batch,) = _cut(library, clips)
+    _run(library, batch)
+    store = library.datasets
+    ledger, rows = store.ledger("videos", batch), store.table(VIDEOS, batch)
+    assert ledger is not None
+    schema = pa.schema([field for field in VIDEOS.schema if field.name != "licensed"])
+    with store.replace(replace(VIDEOS, schema=schema), batch) as old:
+        for piece in rows.select(schema.names).to_batches():
+            old.write(piece)
+        old.publish(Ledger(ledger.maker, ledger.keys))
+    assert not knows_later_news(library, batch)
+    assert _run(library, batch) == 0
+    assert store.table(VIDEOS, batch).equals(rows)
 
 
 def test_damaged_kept_rows_are_not_trusted(library: Library, clips: Path) -> None:

@@ -15,14 +15,18 @@ STEPS = (
     "ocr: ",
     "visual: ",
     "text: ",
+    "copy_descriptors: ",
+    "audio_fingerprints: ",
+    "duplicate_pairs: ",
     "tables: ",
     "video_index: ",
     "text_index: ",
     "topics: ",
+    "copies: ",
 )
 # On a few clips these take milliseconds: the kill that was meant for one may find it done, and
 # the next run then has nothing to say of it.
-MAY_BE_DONE = {"video_index: ", "text_index: ", "topics: "}
+MAY_BE_DONE = {"video_index: ", "text_index: ", "topics: ", "copies: "}
 
 
 def _files(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -37,6 +37,8 @@ def _empty(field: pa.Field) -> Any:
     if field.nullable:
         return None
     kind = field.type
+    if pa.types.is_boolean(kind):
+        return False
     return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else 0
 
 
@@ -102,7 +104,53 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
         "video_topics": [
             {"video_id": f"v{n:02}", "topic_id": n % 3 - 1, "probability": 0.5} for n in ok
         ],
+        "duplicate_pairs": [
+            _pair("v02", "v01", "duplicate", 0.9),
+            _pair("v04", "v01", "duplicate", 0.8),
+            _pair("v05", "v02", "partial", 0.7),
+            _pair("v07", "v06", "hard_same_video_other_audio", 0.6),
+            _pair("v08", "v06", "hard_other_video_same_audio", 0.5),
+        ],
+        "duplicate_groups": [
+            _member("v01", 1.0),
+            _member("v02", 0.9),
+            _member("v04", 0.8),
+        ],
+        "copyright_hits": [
+            {
+                "video_id": "v02",
+                "licence_id": "v01",
+                "verdict": "duplicate",
+                "score": 0.9,
+                "reason": "the same pictures and the same sound",
+                "starts_s": [0.0, 6.0],
+                "ends_s": [5.0, 9.0],
+                "licence_starts_s": [1.0, 7.0],
+                "licence_ends_s": [6.0, 10.0],
+                "matched_s": 8.0,
+            }
+        ],
     }
+
+
+def _pair(copy: str, original: str, verdict: str, score: float) -> dict[str, Any]:
+    return {
+        "copy_id": copy,
+        "original_id": original,
+        "verdict": verdict,
+        "score": score,
+        "speed": 1.0,
+        "copy_starts_s": [0.0, 6.0],
+        "copy_ends_s": [5.0, 9.0],
+        "original_starts_s": [1.0, 7.0],
+        "original_ends_s": [6.0, 10.0],
+        "reason": "made up",
+    }
+
+
+def _member(video: str, score: float) -> dict[str, Any]:
+    place = {"video_id": video, "group_id": "v01", "is_original": video == "v01"}
+    return place | {"group_size": 3, "score": score}
 
 
 def _video(n: int) -> dict[str, Any]:
@@ -113,6 +161,7 @@ def _video(n: int) -> dict[str, Any]:
         "uri": f"/clips/{n} ё.mp4",
         "published_at": None if n % 3 == 0 else day,
         "title": TITLES[n],
+        "licensed": n == 1,
         "status": "failed" if failed else "ok",
         "failure_kind": "permanent" if failed else "",
         "error": f"no moov atom at byte {n}" if failed else "",

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.batches import (
@@ -316,3 +317,90 @@ def test_registry_works_in_an_object_store(
     (superseded,) = registry.superseded("2026-11-20-001").items()
     assert superseded == (registry.read("2026-11-20-002").videos[0].video_id, "2026-11-20-002")
     assert os.path.basename(registry.read("2026-11-20-002").videos[0].uri) == "b.mp4"  # noqa: PTH119
+
+
+# Licences -----------------------------------------------------------------------------------------
+
+
+def _catalogue(folder: Path, **licensed: str) -> str:
+    """A catalogue that says yes, no, or nothing of the licences of the folder's files."""
+    path = folder / "catalogue.csv"
+    lines = [f"{folder / name}.mp4,{said}" for name, said in licensed.items()]
+    path.write_text("\n".join(["uri,licensed", *lines]) + "\n")
+    return str(path)
+
+
+def _licensed(registry: BatchRegistry) -> dict[str, bool]:
+    """The name of each file to its licence, in its latest batch."""
+    names = {}
+    for batch in registry.names():
+        licences = registry.licences(batch)
+        names |= {Path(v.uri).stem: licences[v.video_id] for v in registry.read(batch).videos}
+    return names
+
+
+@pytest.fixture
+def abc(folder: Path) -> Path:
+    for name in "abc":
+        (folder / f"{name}.mp4").write_bytes(name.encode())
+    return folder
+
+
+def test_licence_is_what_the_catalogue_says_and_no_where_it_says_nothing(
+    registry: BatchRegistry, abc: Path
+) -> None:
+    ingest(_catalogue(abc, a="yes", b="no", c=""), registry, DAY, 2)
+    assert _licensed(registry) == {"a": True, "b": False, "c": False}
+
+
+def test_source_may_be_licensed_as_a_whole(registry: BatchRegistry, abc: Path) -> None:
+    ingest(_catalogue(abc, a="no", b=""), registry, DAY, 2, licensed=True)
+    assert _licensed(registry) == {"a": True, "b": True}
+
+
+def test_licence_that_is_said_later_cuts_no_new_batch(registry: BatchRegistry, abc: Path) -> None:
+    ingest(str(abc), registry, DAY, 2)
+    names = registry.names()
+    done = ingest(_catalogue(abc, a="yes", c="yes"), registry, DAY, 2)
+    assert (done.batches, done.licences, registry.names()) == ((), 2, names)
+    assert done.touched == registry.touched() == set(names)
+    assert _licensed(registry) == {"a": True, "b": False, "c": True}
+    assert ingest(_catalogue(abc, a="yes", c="yes"), registry, DAY, 2).licences == 0
+
+
+def test_source_that_does_not_say_leaves_licences_as_they_are(
+    registry: BatchRegistry, abc: Path
+) -> None:
+    ingest(_catalogue(abc, a="yes", b="yes"), registry, DAY, 2)
+    assert ingest(str(abc), registry, DAY, 2).licences == 0
+    (abc / "a.mp4").write_bytes(b"other bytes")
+    assert ingest(str(abc), registry, DAY, 2).changed == 1
+    assert _licensed(registry) == {"a": True, "b": True, "c": False}
+
+
+def test_licence_is_taken_by_a_catalogue_that_says_no(registry: BatchRegistry, abc: Path) -> None:
+    ingest(_catalogue(abc, a="yes", b="yes"), registry, DAY, 2)
+    ingest(_catalogue(abc, a="no"), registry, DAY, 2)
+    assert _licensed(registry) == {"a": False, "b": True}
+    ingest(_catalogue(abc, a="yes"), registry, DAY, 2)
+    assert _licensed(registry) == {"a": True, "b": True}
+
+
+def test_licence_concerns_one_of_two_ids_that_share_a_file(registry: BatchRegistry) -> None:
+    a = _video("a")
+    twin = replace(a, video_id="twin")
+    _ingest_videos(registry, [a, twin])
+    (change,) = new_videos([replace(a, licensed=True), twin], registry.known())
+    registry.note_licences("2026-11-20-001", [change.video])
+    assert registry.licences("2026-11-20-001") == {"id-a": True, "twin": False}
+
+
+def test_list_from_before_there_were_licences_is_read(registry: BatchRegistry) -> None:
+    _ingest_videos(registry, [_video("a")])
+    key = "batches/2026-11-20-001.parquet"
+    old = registry.table("2026-11-20-001").drop_columns(["licensed"])
+    pq.write_table(old, registry.storage.url(key))
+    _ingest_videos(registry, [_video("b")])
+    assert registry.licences("2026-11-20-001") == {"id-a": False}
+    (change,) = new_videos([replace(_video("a"), licensed=True), _video("b")], registry.known())
+    assert (change.kind, change.older) == ("licence", {"2026-11-20-001"})

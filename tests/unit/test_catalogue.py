@@ -238,3 +238,22 @@ def test_parquet_column_of_a_wrong_kind_is_an_error(tmp_path: Path) -> None:
     broken.write_bytes(b"PAR1 and nothing")
     with pytest.raises(CatalogueError, match="not a Parquet file"):
         read_catalogue(broken)
+
+
+def test_licences_are_said_in_several_ways_or_not_at_all(tmp_path: Path) -> None:
+    said = ["TRUE", "true", "1", "yes", "False", "0", "no", " Yes ", ""]
+    rows = [f"s3://b/{i}.mp4,{text}" for i, text in enumerate(said)]
+    found = [v.licensed for v in _videos(tmp_path, "\n".join(["uri,Licensed", *rows]))]
+    assert found == [True] * 4 + [False] * 3 + [True, None]
+    assert [v.licensed for v in _videos(tmp_path, "uri\ns3://b/1.mp4\n")] == [None]
+
+
+def test_licence_that_is_neither_yes_nor_no_names_its_row(tmp_path: Path) -> None:
+    (error,) = _errors(tmp_path, "uri,licensed\ns3://b/1.mp4,yes\ns3://b/2.mp4,maybe\n")
+    assert error.startswith("row 3: licensed 'maybe'")
+
+
+@pytest.mark.parametrize("said", [[True, False, None], [1, 0, None], ["yes", "no", ""]])
+def test_parquet_licences_may_be_booleans_numbers_or_text(tmp_path: Path, said: list[Any]) -> None:
+    path = _parquet(tmp_path, uri=[f"s3://b/{i}.mp4" for i in range(3)], licensed=said)
+    assert [v.licensed for v in read_catalogue(path).videos()] == [True, False, None]

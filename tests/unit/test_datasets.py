@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.datasets import ROW_GROUP_BYTES, DatasetStore, Ledger
 from assets.incremental import Rows, plan, update
 from assets.storage import Storage
-from ml.schemas import ASR, FRAMES
+from ml.schemas import ASR, COPY_DESCRIPTORS, FRAMES
 
 BATCH = "2026-11-20-001"
 
@@ -145,3 +146,39 @@ def test_rows_that_do_not_fit_the_schema_are_refused(store: DatasetStore) -> Non
     wrong = pa.RecordBatch.from_pydict({"video_id": ["a"], "text": [1]})
     with pytest.raises((ValueError, pa.ArrowInvalid)), store.replace(ASR, BATCH) as new:
         new.write(wrong)
+
+
+def test_some_videos_are_read_without_the_row_groups_of_others(store: DatasetStore) -> None:
+    videos = [f"v{n:02}" for n in range(40)]
+    row = {
+        f.name: b"\0" * 100_000 if f.name == "descriptors" else 0 for f in COPY_DESCRIPTORS.schema
+    }
+    row |= {"geometry": b"", "hash": b"\0" * 32, "model": "m"}
+    with store.replace(COPY_DESCRIPTORS, BATCH) as new:
+        for video in videos:
+            rows = [row | {"video_id": video, "frame_no": n} for n in range(3)]
+            new.write(pa.RecordBatch.from_pylist(rows, COPY_DESCRIPTORS.schema))
+        new.publish(Ledger("m", dict.fromkeys(videos, "k")))
+    with pq.ParquetFile(store.storage.url(store.key("copy_descriptors", BATCH))) as file:
+        assert 10 <= file.num_row_groups <= 20
+    wanted = ["v39", "v07", "nobody"]
+    found = [
+        (video, frame)
+        for rows in store.rows(COPY_DESCRIPTORS, BATCH, video_ids=wanted)
+        for video, frame in zip(
+            rows["video_id"].to_pylist(), rows["frame_no"].to_pylist(), strict=True
+        )
+    ]
+    assert found == [(video, n) for video in ("v07", "v39") for n in range(3)]
+
+
+def test_versions_change_with_the_file_of_their_batch(store: DatasetStore) -> None:
+    for batch in (BATCH, "2026-11-20-002"):
+        with store.replace(ASR, batch) as new:
+            new.publish(Ledger("m", {}))
+    before = store.versions("asr")
+    assert set(before) == {BATCH, "2026-11-20-002"}
+    _recompute(store, {"a": "1"}, "hello")
+    after = store.versions("asr")
+    assert {batch for batch in after if after[batch] != before[batch]} == {BATCH}
+    assert store.versions("ocr") == {}

@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.runs import library_is_behind, unfinished
 
-ALL_STEPS = ["extract", "asr", "ocr", "visual", "text", "load_tables"]
+ALL_STEPS = ["extract", "asr", "ocr", "visual", "text", "load_tables", "duplicate_pairs"]
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 
 
@@ -50,6 +50,8 @@ def test_a_single_step_that_was_run_again_finishes_nothing(instance: dg.DagsterI
     _ran(instance, SUCCESS, ["ocr"])
     assert unfinished(instance, ["b"]) == ["b"]
     _ran(instance, SUCCESS, ["text", "load_tables"])
+    assert unfinished(instance, ["b"]) == ["b"]
+    _ran(instance, SUCCESS, ["duplicate_pairs"])
     assert unfinished(instance, ["b"]) == []
 
 

@@ -16,7 +16,7 @@ from samples.captions import FONT
 from samples.clips import CLIPS
 from samples.copies import COPIES
 from samples.encode import FILE_TYPES, write_video
-from samples.make import library_ids, make_library
+from samples.make import LICENSED, library_ids, make_library
 from samples.scenes import Shot, View, scene
 from samples.sound import SPEECH, sentence_texts, speech
 
@@ -63,6 +63,14 @@ def test_copies_are_published_after_everything_they_copy() -> None:
     pairs = truth.pair_rows(COPIES)
     assert {row["copy_id"] for row in pairs} == {copy.video_id for copy in COPIES}
     assert all(published[str(row["copy_id"])] > published[str(row["original_id"])] for row in pairs)
+
+
+def test_one_licensed_clip_is_copied_and_one_is_not(library: Path) -> None:
+    copied = {part.original_id for copy in COPIES for part in copy.original_parts}
+    assert set(LICENSED) <= {clip.video_id for clip in CLIPS}
+    assert [name in copied for name in LICENSED] == [True, False]
+    for row in rows(library / "catalogue.csv"):
+        assert row["licensed"] == ("true" if row["video_id"] in LICENSED else "false")
 
 
 def test_copied_stretches_lie_inside_both_videos() -> None:

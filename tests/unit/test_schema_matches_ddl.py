@@ -21,6 +21,7 @@ TYPES = {
     pa.float64(): {"Float64"},
     pa.timestamp("ms", tz="UTC"): {"DateTime64(3, 'UTC')"},
     pa.list_(pa.field("item", pa.float32(), nullable=False)): {"Array(Float32)"},
+    pa.list_(pa.field("item", pa.float64(), nullable=False)): {"Array(Float64)"},
     pa.list_(pa.field("item", pa.string(), nullable=False)): {"Array(String)"},
 }
 

@@ -153,3 +153,21 @@ def test_no_two_migrations_carry_one_number_and_each_says_what_it_is() -> None:
     files = sql.migrations()
     assert [file.number for file in files] == list(range(1, len(files) + 1))
     assert all(file.text.startswith("-- ") for file in [*files, *sql.views()])
+
+
+def test_copies_are_told_from_hard_cases(reader: Client) -> None:
+    assert {row["verdict"] for row in answer(reader, "duplicates")} == {"duplicate", "partial"}
+    assert [row["shared"] for row in answer(reader, "hard_cases")] == ["pictures", "sound"]
+    assert answer(reader, "duplicates")[0]["seconds"] == "0-5, 6-9"
+
+
+def test_groups_and_originals_are_counted(reader: Client) -> None:
+    (group,) = answer(reader, "duplicate_groups")
+    assert (group["original_id"], group["copy_ids"]) == ("v01", ["v02", "v04"])
+    most = answer(reader, "most_copied")[0]
+    assert (most["video_id"], most["copies"], most["seconds_copied"]) == ("v01", 2, 16)
+
+
+def test_licensed_seconds_are_named(reader: Client) -> None:
+    (hit,) = answer(reader, "copyright_hits")
+    assert (hit["video_id"], hit["licence_id"], hit["seconds"]) == ("v02", "v01", "0-5, 6-9")
