@@ -315,7 +315,7 @@ def _open(store: DatasetStore, registry: BatchRegistry, folder: Path, workers: i
     from ml.copies.features import FrameDescriber
 
     names, describer = registry.names(), FrameDescriber(workers=workers)
-    indexes, inside = _opened_indexes(store.storage, folder)
+    indexes, inside = opened_indexes(store.storage, folder)
     versions = store.versions(COPY_DESCRIPTORS.name)
     not_searched = [
         name
@@ -327,7 +327,7 @@ def _open(store: DatasetStore, registry: BatchRegistry, folder: Path, workers: i
     return library
 
 
-def _opened_indexes(storage: Storage, folder: Path) -> tuple[Indexes, Mapping[str, str]]:
+def opened_indexes(storage: Storage, folder: Path) -> tuple[Indexes, Mapping[str, str]]:
     """The indexes as they are now, and the batches in that of pictures with their fingerprints.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The command line: ``kadr demo``, ``ingest``, ``check``, ``sql``, ``evaluate``, ``models``, ``ui``."""
+"""The command line: ``kadr demo``, ``ingest``, ``check``, ``sql``, ``models pull``, ``ui``, ..."""
 
 from __future__ import annotations
 

@@ -320,7 +320,7 @@ def _disjoint(rows: _Rows, fit: F64, start: F64, end: F64) -> tuple[_Rows, F64, 
 
 def _refitted(rows: _Rows, run: _Run) -> _Run:
     """The run on the line of least squares through its matches, where that is worth more."""
-    for _ in range(4):
+    for _ in range(4 if len(run.start) else 0):
         tried = [_run_on(rows, line) for line in _fits(rows, run)]
         better = max(tried, key=lambda other: other.value, default=run)
         if better.value < run.value * 0.999:

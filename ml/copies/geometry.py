@@ -219,12 +219,16 @@ def _joined(parts: list[_Tentative]) -> _Tentative:
 
 def _mutual(all_of: _Tentative, reference_frames: int) -> _Tentative:
     """Of one query frame's matches: those best for both features in the pair, best first."""
+    if not len(all_of.query):
+        return all_of
     order = np.argsort(-all_of.cosine)
     q, r, frame = all_of.query[order], all_of.reference[order], all_of.pair[order]
-    q_low, r_low = q.min(initial=0), r.min(initial=0)
+    # Counted from the frame's own first feature: a long video's rows would make the tables below
+    # as long as it is (two of 3 hours: 24 GB).
+    q_low, r_low = q.min(), r.min()
     frame = frame % reference_frames
     # In order of cosine, a feature's first match is its best; a reference feature is in one pair.
-    width = q.max(initial=0) - q_low + 1
+    width = q.max() - q_low + 1
     kept = order[_is_first(frame * width + q - q_low) & _is_first(r - r_low)]
     kept = kept[np.argsort(all_of.pair[kept], kind="stable")]
     return _Tentative(*(values[kept] for values in vars(all_of).values()))

@@ -231,7 +231,7 @@ def resolve(
     plain = view.compared(aligned.segment, aligned.mirrored)
     found = [plain] if plain[1].finding == "same" else []
     throughout = float((plain[1].agreement > 0.5).sum()) >= _THROUGHOUT * len(plain[1].agreement)
-    if (aligned.ambiguous or plain[1].finding == "other") and not (found and throughout):
+    if (aligned.ambiguous or not found) and not (found and throughout):
         lines = view.moving(aligned.segment, aligned.mirrored, reference_duration_s)
         anew = [view.compared(line, aligned.mirrored) for line in lines]
         anew = [one for one in anew if one[1].finding == "same"]

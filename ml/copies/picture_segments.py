@@ -28,7 +28,7 @@ from ml.index_files import IndexDamaged, read_arrow, write_arrow
 
 MANIFEST = "manifest.json"
 # Raise it when postings mean something else: another quantiser, another choice of features.
-FORMAT = 1
+FORMAT = 2
 COLUMNS = {"keys": np.uint32, "signatures": np.uint64, "units": np.uint32, "places": np.uint16}
 POSTING_BYTES = sum(np.dtype(kind).itemsize for kind in COLUMNS.values())
 UNITS = pa.schema(
@@ -66,7 +66,9 @@ class PictureManifest:
 
 
 def read_manifest(folder: Path) -> PictureManifest:
-    """The manifest in a folder; an empty one when there is none, or one of another format.
+    """The manifest in a folder; an empty one when there is none.
+
+    One of another format keeps its format, and has no batches: an update makes them anew.
 
     Raises:
         IndexDamaged: the manifest can't be read.
@@ -77,7 +79,7 @@ def read_manifest(folder: Path) -> PictureManifest:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
-            return PictureManifest(next_number=int(raw["next_number"]))
+            return PictureManifest(int(raw["format"]), int(raw["next_number"]))
         raw["segments"] = [SegmentEntry(**entry) for entry in raw["segments"]]
         manifest = PictureManifest(**raw)
     except (ValueError, TypeError, KeyError) as error:

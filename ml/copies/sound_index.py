@@ -38,11 +38,14 @@ _POSTINGS_PER_S, _MOST_POSTINGS = 2_500, 400_000
 # Beyond what falls on a line by chance, in votes of words that no other video has.
 _LEAST_VOTES = 4.0
 _LEAST_WEIGHT = 0.05
-# A second counts for so many votes at most, and there must be so many seconds: a word that two
-# videos have in common, or one note, is not a sound track.
-_VOTES_PER_S = 5.0
+# A second counts for so many votes at most, and there must be so many seconds, unless the query is
+# shorter: a word that two videos have in common, or one note, is not a sound track.
+_VOTES_PER_S = 6.0
 _LEAST_SECONDS = 3
-_LEAST_SCORE = 5.0
+# What a candidate must score: 3.5 for a query of 3 s to 8 from 12 s on, where chance has more room.
+_LEAST_SCORE, _SCORE_PER_S, _MOST_NEEDED = 2.0, 0.5, 8.0
+# A second is shared by the videos that have so many votes in it.
+_SHARED_VOTES = 4.0
 _OFFSETS = 3  # lines named for a video
 
 Int64 = npt.NDArray[np.int64]
@@ -311,12 +314,15 @@ def _candidates(
 ) -> list[Candidate]:
     shared = np.zeros(seconds, np.int64)
     for lines in by_video.values():
-        shared += lines[0].votes >= 2
+        shared += lines[0].votes >= _SHARED_VOTES
     weight = _rarity(shared, max(video_count, len(by_video)))
+    # A landmark begins a second before it ends.
+    least_seconds = min(_LEAST_SECONDS, max(1, seconds - 2))
+    least_score = min(_LEAST_SCORE + _SCORE_PER_S * seconds, _MOST_NEEDED)
     found = []
     for video_id, lines in by_video.items():
         score = lines[0].weighted(weight)
-        if score < _LEAST_SCORE or lines[0].seconds < min(_LEAST_SECONDS, seconds - 1):
+        if score < least_score or lines[0].seconds < least_seconds:
             continue
         offsets = tuple(round(line.offset_s, 3) for line in lines)
         found.append(Candidate(video_id, round(score, 4), "sound", offsets_s=offsets))

@@ -130,7 +130,7 @@ def _judge_heard(heard: Sequence[Segment], copy_s: float, original_s: float) -> 
         mirrored=False,
         rotated_deg=0,
         speed=longest.speed,
-        reason=f"other pictures, the same sound in {_ranges(heard)}",
+        reason=f"no shared pictures, the same sound in {_ranges(heard)}",
     )
 
 
@@ -184,16 +184,20 @@ def _is_track(heard: Sequence[Segment], copy_s: float, original_s: float) -> boo
 
 
 def _rotated_deg(seen: Seen) -> int:
-    """Degrees the copy is turned clockwise: the transform turns it back."""
+    """Degrees the copy is turned clockwise: the transform turns it back.
+
+    A mirrored picture is mirrored before the transform, which then turns the other way.
+    """
     (a, b), (c, d) = np.asarray(seen.transform, np.float64)[:, :2]
     back = math.degrees(math.atan2(c - b, a + d))
-    return round(-back) % 360
+    return round(back if seen.mirrored else -back) % 360
 
 
 def _reason_seen(
     segments: Sequence[Segment], longest: Seen, shares: tuple[float, float], sound: SoundComparison
 ) -> str:
-    how = [f"{shares[0]:.0%} of it shows the original: {_ranges(segments)}"]
+    share = f"{shares[0]:.0%}" if shares[0] >= 0.01 else "under 1%"
+    how = [f"{share} of it shows the original: {_ranges(segments)}"]
     if longest.mirrored:
         how.append("mirrored")
     turned = _rotated_deg(longest)

@@ -84,7 +84,7 @@ def test_an_unrelated_file_is_new(finished: Kadr, files: Files) -> None:
     done = finished.run("check", files.clip(UNRELATED), check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"new: nothing in the library matches {UNRELATED}\n")
-    assert "searched 9 videos" in done.stdout
+    assert "searched 10 videos" in done.stdout
 
 
 def test_a_file_of_the_library_is_named_as_such(

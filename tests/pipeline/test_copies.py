@@ -35,7 +35,7 @@ UP_TO_PAIRS = ("videos", "copy_descriptors", "audio_fingerprints", "duplicate_pa
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     only = [video for pair in COPIES for video in pair]
     return make_library(tmp_path_factory.mktemp("copies"), only=only)
 
@@ -91,9 +91,9 @@ class Kadr:
 class Shop:
     """Makes libraries on copies of the sample's files, so that a test may change them."""
 
-    def __init__(self, sample: Path, folder: Path, instance: dg.DagsterInstance) -> None:
+    def __init__(self, clips: Path, folder: Path, instance: dg.DagsterInstance) -> None:
         self.source = folder / "source"
-        shutil.copytree(sample, self.source)
+        shutil.copytree(clips, self.source)
         self.folder, self.instance = folder, instance
 
     def new(self, name: str) -> Kadr:
@@ -104,9 +104,9 @@ class Shop:
 
 
 @pytest.fixture
-def shop(sample: Path, tmp_path: Path) -> Iterator[Shop]:
+def shop(clips: Path, tmp_path: Path) -> Iterator[Shop]:
     with dg.instance_for_test() as instance:
-        yield Shop(sample, tmp_path, instance)
+        yield Shop(clips, tmp_path, instance)
 
 
 def test_pairs_do_not_depend_on_the_order_of_batches(shop: Shop) -> None:

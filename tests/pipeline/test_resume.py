@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.pipeline.conftest import Kadr
 
 # What each step says when it begins to work.
@@ -48,6 +50,7 @@ def test_nothing_new_runs_nothing(finished: Kadr, sample: Path) -> None:
     assert "nothing to do" in done.stdout
 
 
+@pytest.mark.timeout(1800)  # a dozen runs, each up to the step where it is killed
 def test_killed_in_every_step_gives_the_same_tables(
     finished: Kadr, sample: Path, new_kadr: Callable[[str], Kadr]
 ) -> None:

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import numpy.typing as npt
-from samples.drawings import DRAWINGS
-from samples.scenes import Canvas, Shot, View, photo_scene
-from samples.sound import RATE_HZ as MUSIC_RATE_HZ
-from samples.sound import music
 
 from ml.copies.evidence import Evidence, Motion, Pictures, Sound
 from ml.copies.features import FrameDescription, describe_picture, empty_pictures
 from ml.copies.sound import SoundFingerprinter, sound_of
 from ml.sampling import Kept, Sampler, Seen
 from ml.sound import SAMPLE_RATE_HZ
+from samples.drawings import DRAWINGS
+from samples.scenes import Canvas, Shot, View, photo_scene
+from samples.sound import RATE_HZ as MUSIC_RATE_HZ
+from samples.sound import music
 from tests.unit.sounds import audio, speech
 
 WIDTH, HEIGHT, FPS = 320, 180, 8.0
@@ -63,7 +63,7 @@ def panned(name: str, seconds: float) -> Film:
 
 
 def in_a_room(seconds: float, take: int, room: str = "motorcycle") -> Film:
-    """A camera that never moves: a photograph, and before it things that move otherwise per take."""
+    """A camera that never moves: a photograph, and before it things that move, by take."""
     shot = Shot(seconds, room, View(0.5, 0.5, 1.0), View(0.5, 0.5, 1.0))
     back = photo_scene(shot, WIDTH, HEIGHT)(0.0, 0.0)
     rng = np.random.default_rng(take)
@@ -213,9 +213,7 @@ def in_corner_of(film: Film, background: Film, share: float = 0.5) -> Film:
 
     def at(time_s: float) -> RGB:
         picture = background.picture_at(time_s).copy()
-        small = cv2.resize(
-            film.picture_at(time_s), (width, height), interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(film.picture_at(time_s), (width, height), interpolation=cv2.INTER_AREA)
         picture[-8 - height : -8, -8 - width : -8] = small
         return picture
 
@@ -229,12 +227,13 @@ def evidence(video_id: str, film: Film) -> Evidence:
     """What extraction and description would have found in it."""
     shown = [film.picture_at(tick / FPS) for tick in range(max(1, round(film.seconds * FPS)))]
     luma = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in shown]
-    small = np.stack([cv2.resize(p, (32, 32), interpolation=cv2.INTER_AREA) for p in luma])
+    thumbnails = [cv2.resize(p, (32, 32), interpolation=cv2.INTER_AREA) for p in luma]
+    small = np.stack(thumbnails).astype(np.uint8)
     return Evidence(
         video_id,
         film.seconds,
         _pictures(_kept(shown, small), film.seconds),
-        Motion(FPS, np.asarray(small, np.uint8)),
+        Motion(FPS, small),
         None if film.sound is None else heard(film.sound),
     )
 

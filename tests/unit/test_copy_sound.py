@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -170,5 +172,5 @@ def test_a_loop_gives_segments_that_share_no_time() -> None:
     loop = np.tile(tune(40, 4.0), 3)
     found = match_sounds(heard(loop), heard(loop[: 8 * SAMPLE_RATE_HZ]))
     assert 1 <= len(found) <= 3
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert after.query_start_s >= before.query_end_s

@@ -380,3 +380,17 @@ def test_a_damaged_index_says_what_mends_it(tmp_path: Path, library: Library) ->
         tmp_path, dict.fromkeys(library, "1"), lambda b: library[b].items(), rebuild=True
     )
     assert rebuilt.videos == 24
+
+
+def test_an_index_of_another_format_is_refused_and_made_anew(
+    tmp_path: Path, library: Library
+) -> None:
+    update(tmp_path, library)
+    manifest = tmp_path / picture_segments.MANIFEST
+    text = manifest.read_text(encoding="utf-8")
+    ours = f'"format": {picture_segments.FORMAT}'
+    manifest.write_text(text.replace(ours, '"format": 0'), encoding="utf-8")
+    with pytest.raises(IndexDamaged, match="format 0"):
+        PictureIndex.open(tmp_path)
+    assert update(tmp_path, library).added == 3
+    assert list(found(tmp_path, library["2026-01-02-001"]["v23"])) == ["v23"]
