@@ -8,7 +8,7 @@ is described anew and not yet compared again.
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -20,6 +20,7 @@ from assets.catalog import row_count, table_spec
 from assets.copy_pairs import DESCRIBED, Comparable, comparables
 from assets.datasets import DatasetStore, key_of
 from assets.resources import Library, Tables
+from assets.strips import pair_strips
 from assets.tables import replace_table
 from ml.library_schemas import COPYRIGHT_HITS, DUPLICATE_GROUPS, DUPLICATE_PAIRS
 from ml.schemas import FOUND_PAIRS, VERDICTS, VIDEOS, Dataset
@@ -28,20 +29,22 @@ _OUTPUTS = (DUPLICATE_PAIRS, DUPLICATE_GROUPS, COPYRIGHT_HITS)
 _DIRECTION_CHECK = "no_pair_points_backwards"
 _ALL_COMPARED_CHECK = "every_batch_is_compared"
 _SHOWN = 20
+_STRIPS = 6  # pictures in the event log, about 40 kB each
 # Raise when the same pairs would give other tables.
 VERSION = "1"
 
 
 @dataclass(frozen=True)
 class CopyTables:
-    """What the three tables hold; ``backwards`` are pairs whose copy is the earlier video, and
-    ``not_compared`` batches without pairs of their own."""
+    """What the three tables hold; ``backwards`` are pairs whose copy is the earlier video,
+    ``not_compared`` batches without pairs of their own, ``batch_of`` says where a video lies."""
 
     pairs: pa.Table
     groups: pa.Table
     hits: pa.Table
     backwards: tuple[tuple[str, str], ...] = ()
     not_compared: tuple[str, ...] = ()
+    batch_of: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, dataset: Dataset) -> pa.Table:
         """The rows of one of the tables."""
@@ -82,7 +85,7 @@ def copies(
         for dataset in _OUTPUTS:
             rows = found.of(dataset).to_batches()
             report = replace_table(client, dataset.name, rows, fingerprint)
-            yield _result(dataset, found, report.rows)
+            yield _result(library.datasets, dataset, found, report.rows)
 
 
 def copy_tables(store: DatasetStore, registry: BatchRegistry, names: Sequence[str]) -> CopyTables:
@@ -107,6 +110,7 @@ def copy_tables(store: DatasetStore, registry: BatchRegistry, names: Sequence[st
         _hits(pairs, current),
         tuple(backwards),
         tuple(not_compared),
+        {video.video_id: video.batch for video in current.values()},
     )
 
 
@@ -208,13 +212,17 @@ def _counts(found: CopyTables) -> Counter[str]:
     return Counter(found.pairs.column("verdict").to_pylist())
 
 
-def _result(dataset: Dataset, found: CopyTables, rows: int) -> dg.MaterializeResult:
+def _result(
+    store: DatasetStore, dataset: Dataset, found: CopyTables, rows: int
+) -> dg.MaterializeResult:
     metadata: dict[str, Any] = dict(row_count(rows))
     checks = []
     if dataset is DUPLICATE_PAIRS:
         counts = _counts(found)
         metadata |= {verdict: counts[verdict] for verdict in VERDICTS}
         metadata["strongest"] = dg.MetadataValue.md(_strongest(found.pairs))
+        strips = pair_strips(store, found.pairs, found.batch_of, _STRIPS)
+        metadata["strips"] = dg.MetadataValue.md(strips)
         checks = [
             _check(_DIRECTION_CHECK, [" of ".join(ids) for ids in found.backwards]),
             _check(_ALL_COMPARED_CHECK, list(found.not_compared)),

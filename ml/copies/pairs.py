@@ -100,7 +100,8 @@ def _along(
         return None
     best = near[np.argmax(matches.inliers[near])]
     mirrored, transform = bool(matches.mirrored[best]), matches.transform[best]
-    if query.motion is not None and reference.motion is not None:
+    if _has_motion(query, reference):
+        assert query.motion is not None and reference.motion is not None
         motion = compare_motion(
             query.motion,
             reference.motion,
@@ -211,9 +212,10 @@ def _joined(first: FrameMatches, second: FrameMatches) -> FrameMatches:
 
 def _checked(line: AlignedSegment, query: Evidence, reference: Evidence) -> list[_Checked]:
     """What of the segment stands when motion is asked; it may part into several."""
-    if query.motion is None or reference.motion is None:
+    if not _has_motion(query, reference):
         still = _Checked(_seen(line, line.segment, 0.0), is_open=False, is_weak=False)
         return [still] if line.segment.score >= LEAST_SCORE else []
+    assert query.motion is not None and reference.motion is not None
     parts = resolve(
         query.motion,
         reference.motion,
@@ -231,6 +233,10 @@ def _checked(line: AlignedSegment, query: Evidence, reference: Evidence) -> list
         for segment, motion in parts
         if _stands(line, motion)
     ]
+
+
+def _has_motion(*videos: Evidence) -> bool:
+    return all(v.motion is not None and len(v.motion.luma) for v in videos)
 
 
 def _stands(line: AlignedSegment, motion: MotionComparison) -> bool:
