@@ -228,7 +228,7 @@ def resolve(
     become several. What movement can't confirm comes back as it was, with its ``finding``.
     """
     view = _View(query, reference, aligned.transform, query_aspect, reference_aspect)
-    plain = view.compared(aligned.segment, aligned.mirrored)
+    plain = view.followed(aligned.segment, aligned.mirrored)
     found = [plain] if plain[1].finding == "same" else []
     throughout = float((plain[1].agreement > 0.5).sum()) >= _THROUGHOUT * len(plain[1].agreement)
     if (aligned.ambiguous or not found) and not (found and throughout):
@@ -287,6 +287,19 @@ class _View:
             mirrored=mirrored,
         )
         return segment, found
+
+    def followed(self, segment: Segment, mirrored: bool) -> tuple[Segment, MotionComparison]:
+        """Compared, and again around what was found where that lies at the reach of the search."""
+        found = self.compared(segment, mirrored)
+        for _ in range(2):
+            change = abs(found[1].speed / found[0].speed - 1)
+            if change < 0.9 * _SPEED_REACH or found[1].correlation < _WINDOW_CORRELATION:
+                break
+            again = self.compared(realigned(*found), mirrored)
+            if again[1].correlation <= found[1].correlation:
+                break
+            found = again
+        return found
 
     def extended(
         self, segment: Segment, comparison: MotionComparison, mirrored: bool

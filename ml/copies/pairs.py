@@ -26,10 +26,15 @@ LEAST_SCORE = 0.35
 SURE_SCORE, SURE_EVIDENCE_S = 0.75, 5.0
 # Motion that is compared for so long and still says neither yes nor no does not bear a match out.
 LONG_S = 4.0
+SPEED_RANGE = (0.6, 1.6)
 # A segment as short as this beside others is chance.
 CRUMB_S = 1.0
 # Shared sound carries the pictures along where this share of its frames match, this surely.
 ALONG_SHARE, ALONG_WEIGHT = 0.5, 0.3
+# What moves is sampled every second, a still once.
+STILL_FRAMES_PER_S = 0.5
+# So few places that agree are letters of two captions, unless motion says otherwise.
+STILL_INLIERS = 10
 # Mirrored frames are looked for unless plain ones explain this share of the query, this well.
 EXPLAINED, EXPLAINED_SCORE = 0.8, 0.8
 
@@ -50,25 +55,25 @@ class _Checked:
 def compare(query: Evidence, reference: Evidence) -> Verdict | None:
     """What the later video (``query``) has of the earlier one; None for nothing worth a row."""
     matches, lines = aligned(query, reference)
-    checked = [c for line in lines for c in _checked(line, query, reference)]
-    seen = _apart(_worth(checked, query.duration_s))
+    least_s = min(CRUMB_S, 0.8 * query.duration_s)
+    checked = [
+        c
+        for line in lines
+        for c in _checked(line, matches, query, reference)
+        if _length_s(c.seen) >= least_s
+    ]
+    seen = _apart([c.seen for c in checked if not c.is_weak] or [c.seen for c in checked])
     sound = compare_along(query.sound, reference.sound, [s.segment for s in seen])
     heard: Sequence[Segment] = ()
-    if not _stands_alone(checked, sound.state) or sound.state == "different":
+    stands = _stands_alone(checked, sound.state)
+    if not stands or sound.state == "different":
         heard = _heard(query, reference, thorough=bool(lines))
         along = [s for piece in heard if (s := _along(piece, matches, query, reference))]
-        if along:
-            seen = along
-            sound = compare_along(query.sound, reference.sound, [s.segment for s in seen])
-        elif not _stands_alone(checked, sound.state):
-            seen = []
+        if not (along or stands or heard):
+            along = _end_to_end(matches, query, reference)
+        seen = along or (seen if stands else [])
+        sound = compare_along(query.sound, reference.sound, [s.segment for s in seen])
     return judge(seen, sound, heard, query.duration_s, reference.duration_s)
-
-
-def _worth(checked: Sequence[_Checked], duration_s: float) -> list[Seen]:
-    """Without what is weak, where something else is not, and without crumbs."""
-    whole = [c for c in checked if _length_s(c.seen) >= min(CRUMB_S, 0.8 * duration_s)]
-    return [c.seen for c in whole if not c.is_weak] or [c.seen for c in whole]
 
 
 def _stands_alone(checked: Sequence[_Checked], sound: str) -> bool:
@@ -91,29 +96,48 @@ def _heard(query: Evidence, reference: Evidence, *, thorough: bool) -> Sequence[
 
 
 def _along(
-    heard: Segment, matches: FrameMatches, query: Evidence, reference: Evidence
+    line: Segment,
+    matches: FrameMatches,
+    query: Evidence,
+    reference: Evidence,
+    *,
+    must_move: bool = False,
 ) -> Seen | None:
-    """Shared pictures along shared sound: what frames cannot place in time, sound can."""
-    near = _near(heard, matches, query, reference)
-    asked = _frames_in(query, heard.query_start_s, heard.query_end_s)
+    """Shared pictures along a line found otherwise, by sound say; ``must_move``: and alike."""
+    near = _near(line, matches, query, reference)
+    asked = _frames_in(query, line.query_start_s, line.query_end_s)
     if len(np.unique(matches.query_frame[near])) < ALONG_SHARE * asked or not len(near):
         return None
     best = near[np.argmax(matches.inliers[near])]
-    mirrored, transform = bool(matches.mirrored[best]), matches.transform[best]
-    if _has_motion(query, reference):
-        assert query.motion is not None and reference.motion is not None
-        motion = compare_motion(
-            query.motion,
-            reference.motion,
-            heard,
-            transform,
-            query_aspect=_aspect(query),
-            reference_aspect=_aspect(reference),
-            mirrored=mirrored,
-        )
-        if motion.finding == "other":
-            return None
-    return Seen(heard, mirrored, transform)
+    seen = Seen(line, bool(matches.mirrored[best]), matches.transform[best])
+    if not _has_motion(query, reference):
+        return None if must_move else seen
+    assert query.motion is not None and reference.motion is not None
+    motion = compare_motion(
+        query.motion,
+        reference.motion,
+        line,
+        seen.transform,
+        query_aspect=_aspect(query),
+        reference_aspect=_aspect(reference),
+        mirrored=seen.mirrored,
+    )
+    if motion.finding == "other" or (must_move and not _throughout(motion)):
+        return None
+    return seen
+
+
+def _end_to_end(matches: FrameMatches, query: Evidence, reference: Evidence) -> list[Seen]:
+    """The whole of the one along the whole of the other, if it moves alike throughout.
+
+    Before a camera that hardly moves, frames a second apart fit at speed 1 as well as at .7.
+    """
+    speed = reference.duration_s / max(query.duration_s, 1e-3)
+    if not len(matches.weight) or not SPEED_RANGE[0] <= speed <= SPEED_RANGE[1]:
+        return []
+    whole = Segment(0.0, query.duration_s, 0.0, reference.duration_s, speed, LEAST_SCORE)
+    seen = _along(whole, matches, query, reference, must_move=True)
+    return [seen] if seen else []
 
 
 def _near(
@@ -210,7 +234,9 @@ def _joined(first: FrameMatches, second: FrameMatches) -> FrameMatches:
     return FrameMatches(*(np.concatenate(pair) for pair in pairs))
 
 
-def _checked(line: AlignedSegment, query: Evidence, reference: Evidence) -> list[_Checked]:
+def _checked(
+    line: AlignedSegment, matches: FrameMatches, query: Evidence, reference: Evidence
+) -> list[_Checked]:
     """What of the segment stands when motion is asked; it may part into several."""
     if not _has_motion(query, reference):
         still = _Checked(_seen(line, line.segment, 0.0), is_open=False, is_weak=False)
@@ -228,10 +254,10 @@ def _checked(line: AlignedSegment, query: Evidence, reference: Evidence) -> list
         _Checked(
             _seen(line, segment, _agreement(motion)),
             is_open=motion.can_tell and motion.finding == "unclear",
-            is_weak=_is_weak(line, motion),
+            is_weak=_is_weak(line, segment, motion, query),
         )
         for segment, motion in parts
-        if _stands(line, motion)
+        if _stands(line, motion, int(matches.inliers[line.matches].max(initial=0)))
     ]
 
 
@@ -239,34 +265,62 @@ def _has_motion(*videos: Evidence) -> bool:
     return all(v.motion is not None and len(v.motion.luma) for v in videos)
 
 
-def _stands(line: AlignedSegment, motion: MotionComparison) -> bool:
+def _stands(line: AlignedSegment, motion: MotionComparison, inliers: int) -> bool:
+    """Whether the segment is worth anything; ``inliers`` of its best frames, 0 by hash alone."""
+    is_letters = 0 < inliers < STILL_INLIERS
     if motion.finding == "same":
-        return True
+        return not is_letters or motion.support_s >= LONG_S
     is_sure = line.segment.score >= SURE_SCORE and line.evidence_s >= SURE_EVIDENCE_S
     if motion.finding == "other":
         return is_sure and not line.ambiguous
-    return line.segment.score >= LEAST_SCORE
+    is_letters = is_letters and not motion.can_tell
+    return line.segment.score >= LEAST_SCORE and not is_letters
 
 
-def _is_weak(line: AlignedSegment, motion: MotionComparison) -> bool:
+def _is_weak(
+    line: AlignedSegment, segment: Segment, motion: MotionComparison, query: Evidence
+) -> bool:
     """Whether this may be the same place at another time, so that sound must decide."""
     if not motion.can_tell:
-        return False
+        moves_alike = motion.correlation >= 0.85 and motion.support_s >= 3.0
+        return line.ambiguous and not (moves_alike or _is_still(line, query))
     if motion.finding == "same":
-        return line.ambiguous and not _bears_out(line, motion)
+        return not _bears_out(line, segment, motion)
     return motion.finding == "unclear" and (line.ambiguous or motion.support_s >= LONG_S)
 
 
-def _bears_out(line: AlignedSegment, motion: MotionComparison) -> bool:
-    """Whether motion alone tells a copy from another take before a camera that stands still.
+def _is_still(line: AlignedSegment, query: Evidence) -> bool:
+    """A picture that stands, not a room in which nobody moves: that is sampled every second."""
+    pictures, s = query.pictures, line.segment
+    ends_s = pictures.start_s + pictures.duration_s
+    inside = (pictures.start_s < s.query_end_s) & (ends_s > s.query_start_s)
+    return bool(inside.sum() < STILL_FRAMES_PER_S * (s.query_end_s - s.query_start_s) + 1)
 
-    People who come in and stand there move alike for some seconds: another take reached a
-    correlation of .80 with 40 % of its seconds agreeing and .75 with 67 %; and .92 with 50 %, over
-    2.4 s at 1.4 times the speed that the pictures had.
+
+def _bears_out(line: AlignedSegment, segment: Segment, motion: MotionComparison) -> bool:
+    """Whether motion tells a copy from another take before a camera that stands still.
+
+    Somebody who comes in and stands there moves like somebody else who did: other takes correlated
+    by .71 to .92, but over less than 70 % of the seconds, and at another speed or 0.8 s and more
+    from where the pictures fit best.
     """
-    throughout = float((motion.agreement > 0.5).mean()) if len(motion.agreement) else 0.0
-    at_its_speed = abs(motion.speed - line.segment.speed) < 0.1 * line.segment.speed
-    return throughout >= 0.7 or (motion.correlation >= 0.85 and at_its_speed)
+    if _throughout(motion):
+        return True
+    at_s = 0.5 * (segment.query_start_s + segment.query_end_s)
+    apart_s = abs(_passed_s(segment, at_s) - _passed_s(line.segment, at_s))
+    agrees = abs(segment.speed - line.segment.speed) < 0.04 and apart_s <= 0.75
+    is_most = motion.support_s >= 0.6 * (line.segment.query_end_s - line.segment.query_start_s)
+    return agrees and (motion.correlation >= 0.85 or is_most)
+
+
+def _throughout(motion: MotionComparison) -> bool:
+    seconds = motion.agreement
+    return motion.finding == "same" and bool(len(seconds)) and float((seconds > 0.5).mean()) >= 0.7
+
+
+def _passed_s(segment: Segment, query_s: float) -> float:
+    """Where the reference is when the query is at ``query_s``."""
+    return segment.reference_start_s + segment.speed * (query_s - segment.query_start_s)
 
 
 def _agreement(motion: MotionComparison) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -243,3 +244,21 @@ def test_swapping_the_videos_finds_the_same_pairs(originals: Pictures) -> None:
     forth = pairs(match_frames(query, originals), 0.3)
     back = pairs(match_frames(originals, query), 0.3)
     assert forth == {(q, r) for r, q in back} == {(0, 0), (1, 1)}
+
+
+def test_matches_of_one_frame_take_memory_by_that_frame() -> None:
+    """Rows far into a long video are counted from the frame's own first feature."""
+    far = 300_000
+    rows = np.arange(40, dtype=np.int64)
+    matches = geometry._Tentative(
+        pair=7_000 * 10_800 + rows % 4,
+        query=far + rows,
+        reference=far + rows,
+        cosine=np.linspace(0.8, 1, 40, dtype=np.float32),
+    )
+    tracemalloc.start()
+    kept = geometry._mutual(matches, 10_800)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept.query) == 40
+    assert peak < 1_000_000

@@ -113,6 +113,22 @@ def test_copy_at_another_speed_is_a_duplicate_at_that_speed(
     assert f"{verdict.speed:.2f} times as fast" in verdict.reason
 
 
+@pytest.mark.parametrize("speed", [1.25, 0.8])
+def test_sound_gives_the_speed_that_slow_scenes_do_not(speed: float) -> None:
+    scenes = joined(clips.panned("astronaut", 3.5), clips.drawn("train", 4))
+    film = with_sound(scenes, clips.tune(7.5, 1))
+    verdict = found(evidence("copy", clips.faster(film, speed)), evidence("original", film))
+    assert (verdict.verdict, verdict.sound) == ("duplicate", "same")
+    assert verdict.speed == pytest.approx(speed, abs=0.02)
+
+
+def test_segments_of_a_pair_share_no_time_of_the_copy() -> None:
+    film = clips.panned("astronaut", 10)
+    verdict = found(evidence("copy", clips.faster(film, 0.8)), evidence("original", film))
+    ends = [end for _, end, *_ in ranges(verdict)]
+    assert all(end <= start for end, (start, *_) in zip(ends, ranges(verdict)[1:], strict=False))
+
+
 def test_piece_of_the_original_is_a_duplicate_of_its_place(film: Film, original: Evidence) -> None:
     verdict = found(evidence("copy", clips.cut(film, 4, 10)), original)
     assert verdict.verdict == "duplicate"
