@@ -58,6 +58,9 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.extract
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.topics
+	$(BIN)/python -m benchmarks.copies make --out build/copies
+	$(BIN)/python -m benchmarks.copies run --out build/copies
+	$(BIN)/python -m benchmarks.copies_scale --videos 10000 100000
 
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv

@@ -310,6 +310,8 @@ def _bears_out(line: AlignedSegment, segment: Segment, motion: MotionComparison)
     apart_s = abs(_passed_s(segment, at_s) - _passed_s(line.segment, at_s))
     agrees = abs(segment.speed - line.segment.speed) < 0.04 and apart_s <= 0.75
     is_most = motion.support_s >= 0.6 * (line.segment.query_end_s - line.segment.query_start_s)
+    if is_most and motion.correlation >= 0.88:  # no other take did so nearly all the time
+        return True
     return agrees and (motion.correlation >= 0.85 or is_most)
 
 
