@@ -273,7 +273,6 @@ def _stands(line: AlignedSegment, motion: MotionComparison, inliers: int) -> boo
     is_sure = line.segment.score >= SURE_SCORE and line.evidence_s >= SURE_EVIDENCE_S
     if motion.finding == "other":
         return is_sure and not line.ambiguous
-    is_letters = is_letters and not motion.can_tell
     return line.segment.score >= LEAST_SCORE and not is_letters
 
 
