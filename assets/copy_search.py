@@ -83,17 +83,21 @@ def duplicate_pairs(
     own = comparables(store, library.batches, batch)
     wanted = {video_id: video.key for video_id, video in own.items()}
     maker = f"copies-{VERSION}"
-    todo = plan(store, FOUND_PAIRS, batch, maker, wanted, force=is_forced(context))
+    old = store.ledger(FOUND_PAIRS.name, batch)
+    is_other = old is not None and old.maker != maker  # the keys don't hold the version
+    todo = plan(store, FOUND_PAIRS, batch, maker, wanted, force=is_forced(context) or is_other)
     progress = Progress(context, FOUND_PAIRS.name, len(todo.todo))
     search = Search(library, makers, own, models.workers)
 
     def compute(_: Rows) -> Rows:
         return search.rows(todo.todo, progress)
 
-    report = update(store, FOUND_PAIRS, batch, todo, lambda _: iter(()), compute)
+    report = update(store, FOUND_PAIRS, batch, todo, lambda _: iter(()), compute, search.unfinished)
     context.log.info(f"{FOUND_PAIRS.name}: {report.rows} pairs, {search.in_words()}")
     for failure in search.failed:
         context.log.warning(f"{FOUND_PAIRS.name}: {failure}")
+    if search.retryable is not None:  # what is done is kept; the next run does the rest
+        raise search.retryable
     return _result(search, report, store.table(FOUND_PAIRS, batch, ["verdict"]))
 
 
@@ -224,6 +228,8 @@ class Search:
     search_s: float = 0.0
     verify_s: float = 0.0
     failed: list[str] = field(default_factory=list)
+    unfinished: set[str] = field(default_factory=set)
+    retryable: RetryableFailure | None = None
 
     def rows(self, todo: Sequence[str], progress: Progress) -> Rows:
         """The rows of ``FOUND_PAIRS`` that the videos ``todo`` find, in their order."""
@@ -274,17 +280,14 @@ class Search:
         return named
 
     def _found(self, found: Iterable[Compared]) -> Rows:
-        """The rows of one video.
-
-        Raises:
-            RetryableFailure: a comparison ran out of memory; the next run tries again.
-        """
+        """The rows of one video; one that failed against another is left for the next run."""
         rows = []
         for pair in found:
             self.compared += 1
             if isinstance(pair.failure, RetryableFailure):
-                raise pair.failure
+                self.retryable = pair.failure
             if pair.failure is not None:
+                self.unfinished.add(pair.query.evidence.video_id)
                 self.failed.append(f"{pair.copy_id} against {pair.original_id}: {pair.failure}")
             if pair.verdict is not None:
                 rows.append(_row(pair))

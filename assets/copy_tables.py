@@ -18,7 +18,7 @@ import pyarrow as pa
 from assets.batches import BatchRegistry
 from assets.catalog import row_count, table_spec
 from assets.copy_pairs import DESCRIBED, Comparable, comparables
-from assets.datasets import DatasetStore, key_of
+from assets.datasets import DatasetStore, key_of, layout_of
 from assets.resources import Library, Tables
 from assets.strips import pair_strips
 from assets.tables import replace_table
@@ -119,17 +119,27 @@ def _found(store: DatasetStore, names: Sequence[str]) -> tuple[pl.DataFrame, lis
     batches that have no file of pairs."""
     pieces = [_with_keys(FOUND_PAIRS.schema.empty_table(), "", {})]
     missing = []
+    makers = {batch: _makers(store, batch) for batch in names}
     for batch in names:
         ledger = store.ledger(FOUND_PAIRS.name, batch)
-        if ledger is None:
+        is_there = ledger is not None and ledger.layout == layout_of(FOUND_PAIRS)
+        # The indexes hold what was described by one version: others are not compared with it.
+        if not is_there or makers[batch] != makers[names[-1]]:
             missing.append(batch)
-        else:
+        if is_there and ledger is not None:
             pieces.append(_with_keys(store.table(FOUND_PAIRS, batch), batch, ledger.keys))
     return pl.concat(pieces), missing
 
 
+def _makers(store: DatasetStore, batch: str) -> tuple[str, ...]:
+    """What described the batch's pictures and sound."""
+    ledgers = [store.ledger(dataset.name, batch) for dataset in DESCRIBED]
+    return tuple(ledger.maker for ledger in ledgers if ledger is not None)
+
+
 def _with_keys(rows: pa.Table, batch: str, keys: Mapping[str, str]) -> pl.DataFrame:
-    own = [keys[video] for video in rows.column("video_id").to_pylist()]
+    # A video that is not finished has no key, and its rows don't hold.
+    own = [keys.get(video, "") for video in rows.column("video_id").to_pylist()]
     found = pl.DataFrame(rows)
     return found.with_columns(pl.lit(batch).alias("batch"), pl.Series("key", own, dtype=pl.String))
 

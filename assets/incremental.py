@@ -6,7 +6,7 @@ something else. The new file is the old rows and the new ones merged in the batc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -95,8 +95,12 @@ def update(
     the_plan: Plan,
     read: Callable[[list[str]], Rows],
     compute: Callable[[Rows], Rows],
+    unfinished: Collection[str] = (),
 ) -> Report:
-    """Bring the batch's file up to the plan; a file that is current is not touched."""
+    """Bring the batch's file up to the plan; a file that is current is not touched.
+
+    Videos that are in ``unfinished`` when ``compute`` has ended are done again by the next run.
+    """
     todo = the_plan.todo
     if the_plan.is_current:
         return Report(store.row_count(dataset.name, batch), 0, len(the_plan.kept), Timings())
@@ -105,7 +109,8 @@ def update(
         merge = Merge(new.write, the_plan.wanted, old)
         timings = run(read(todo), compute, merge.write) if todo else Timings()
         merge.finish()
-        new.publish(Ledger(the_plan.maker, dict(the_plan.wanted)))
+        done = {v: key for v, key in the_plan.wanted.items() if v not in unfinished}
+        new.publish(Ledger(the_plan.maker, done))
         return Report(new.writer.rows, len(todo), len(the_plan.kept), timings)
 
 

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from ml.copies.alignment import AlignedSegment, align
 from ml.copies.evidence import Evidence, FrameMatches, Segment
-from ml.copies.geometry import match_frames
+from ml.copies.long_videos import match_frames
 from ml.copies.motion import MotionComparison, resolve
 from ml.copies.motion import compare as compare_motion
 from ml.copies.sound import compare_along, match_sounds
 from ml.copies.verdicts import Seen, Verdict, covered_s, judge
 
-VERSION = 1
+VERSION = 2
 # Pictures by themselves, where motion cannot tell: a score of alignment under this is chance.
 LEAST_SCORE = 0.35
 # Pictures against motion: scenes that follow each other at one offset for so long are no chance.

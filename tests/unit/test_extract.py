@@ -46,7 +46,7 @@ def test_extracted_fields_are_columns_of_videos() -> None:
     columns = set(VIDEOS.schema.names)
     fields = set(Extracted.__dataclass_fields__)
     fields.remove("decode_s")  # for the asset's metadata: a table must not differ by run
-    about_the_file = "video_id uri published_at title description tags source_version"
+    about_the_file = "video_id uri published_at title description tags licensed source_version"
     about_the_outcome = "status failure_kind error"
     assert columns - fields == {*about_the_file.split(), *about_the_outcome.split()}
 
