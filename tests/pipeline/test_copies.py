@@ -7,6 +7,7 @@ that has the sound alone, and their originals.
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -179,3 +180,11 @@ def test_the_command_line_fills_the_tables(finished: Command) -> None:
     in_group = finished.query("SELECT video_id FROM duplicate_groups WHERE group_id = 'pets-01'")
     assert {("pets-01",), ("copy-muted",)} <= set(in_group)
     assert finished.query("SELECT count() FROM copyright_hits") == [(0,)]
+
+
+def test_the_command_line_evaluates_the_tables(finished: Command, sample: Path) -> None:
+    truth = str(sample / "truth" / "pairs.csv")
+    figures = json.loads(finished.run("evaluate", "copies", "--truth", truth, "--json").stdout)
+    assert figures["final"]["f1"] == 1.0
+    assert figures["copy_seconds"]["precision"] >= 0.95
+    assert figures["copy_seconds"]["recall"] >= 0.9
