@@ -101,8 +101,10 @@ def identity(model_id: str, model: Any = None) -> str:
     return f"{name}@{(commit or revision or 'main')[:12]}"
 
 
-def commit_of(model_id: str, profile: str) -> str:
+def commit_of(model_id: str, profile: str, filename: str = "config.json") -> str:
     """A hub id with the commit that it stands for now, ``name@commit``, without loading it.
+
+    ``filename`` is a file that the repository holds; it is fetched.
 
     Asks the hub where it can be reached, and takes the local copy where not.
 
@@ -112,7 +114,7 @@ def commit_of(model_id: str, profile: str) -> str:
     from huggingface_hub import hf_hub_download
 
     name, _ = split_revision(model_id)
-    config = load(model_id, profile, hf_hub_download, filename="config.json")
+    config = load(model_id, profile, hf_hub_download, filename=filename)
     return f"{name}@{Path(config).parent.name}"
 
 

@@ -18,6 +18,7 @@ class Profile:
     ocr: str
     visual: str
     text: str
+    faces: str
 
 
 PROFILES: dict[str, Profile] = {
@@ -29,6 +30,7 @@ PROFILES: dict[str, Profile] = {
             ocr="packaged:rapidocr",
             visual="packaged:layout-descriptor",
             text="packaged:all-MiniLM-L6-v2",
+            faces="packaged:mtcnn-dlib",
         ),
         Profile(
             "base",
@@ -36,6 +38,7 @@ PROFILES: dict[str, Profile] = {
             ocr="rapidocr:eslav",
             visual="google/siglip2-base-patch16-224",
             text="intfloat/multilingual-e5-small",
+            faces="packaged:mtcnn-dlib",
         ),
         Profile(
             "full",
@@ -43,6 +46,7 @@ PROFILES: dict[str, Profile] = {
             ocr="rapidocr:eslav",
             visual="google/siglip2-large-patch16-384",
             text="intfloat/multilingual-e5-large",
+            faces="fal/AuraFace-v1",
         ),
     )
 }

@@ -202,6 +202,49 @@ AUDIO_FINGERPRINTS = _dataset(
     MODEL,
 )
 
+FACE_FLAWS = ("", "small", "blurred", "turned", "cut", "unsure")
+FACES = _dataset(
+    "faces",
+    "a face in a kept frame",
+    "frame_no face_no",
+    column("frame_no", pa.int64(), "the frame, as in `frames`"),
+    column("face_no", pa.int32(), "0, 1, ... within the frame, the largest first"),
+    column("start_s", pa.float64(), "when the frame is shown"),
+    column("duration_s", pa.float64(), "how long it stands for"),
+    column("x0", pa.float32(), "left edge, share of the width"),
+    column("y0", pa.float32(), "top edge, share of the height"),
+    column("x1", pa.float32(), "right edge, share of the width"),
+    column("y1", pa.float32(), "bottom edge, share of the height"),
+    column("score", pa.float32(), "0 to 1, how sure the detector is"),
+    column("size_px", pa.int32(), "shorter side of the box, in pixels of the kept frame"),
+    column("quality", pa.float32(), "0 to 1, of size, sharpness, pose and light"),
+    column("flaw", pa.string(), "why it is kept out of clustering; empty for a clear face"),
+    column("embedding", VECTOR, "unit-length vector"),
+    column("crop", pa.binary(), "the face with a margin, RGB JPEG of at most 160 px"),
+    MODEL,
+)
+
+SECONDS = pa.list_(pa.field("item", pa.float64(), nullable=False))
+PERSONS = _dataset(
+    "persons",
+    "a person of a video: clear faces that are one and the same",
+    "person_no",
+    column("person_no", pa.int32(), "0, 1, ... within the video, longest on screen first"),
+    column("face_count", pa.int32(), "faces in kept frames"),
+    column("screen_s", pa.float64(), "seconds on screen"),
+    column("screen_share", pa.float32(), "share of the video's length on screen, 0 to 1"),
+    column("starts_s", SECONDS, "by appearance, in the video's time"),
+    column("ends_s", SECONDS, "by appearance, in the video's time"),
+    column("first_s", pa.float64(), "when first seen"),
+    column("best_s", pa.float64(), "when the face of the best quality is shown"),
+    column("best_frame_no", pa.int64(), "the frame of that face, as in `frames`"),
+    column("quality", pa.float32(), "of that face, 0 to 1"),
+    column("spread", pa.float32(), "largest distance of its faces' vectors to its own, Euclidean"),
+    column("embedding", VECTOR, "unit-length vector: its faces' mean, weighted by quality"),
+    column("crop", pa.binary(), "that face with a margin, RGB JPEG of at most 160 px"),
+    MODEL,
+)
+
 VERDICTS = (
     "duplicate",
     "partial",
@@ -209,7 +252,6 @@ VERDICTS = (
     "hard_other_video_same_audio",
 )
 SOUND_STATES = ("same", "different", "missing", "silent", "unclear")
-SECONDS = pa.list_(pa.field("item", pa.float64(), nullable=False))
 PAIR_COLUMNS = (
     column("copy_id", pa.string(), "the later of the two videos"),
     column("original_id", pa.string(), "the earlier one, by published_at and then by id"),
@@ -242,6 +284,7 @@ DATASETS: dict[str, Dataset] = {
     d.name: d
     for d in (
         *(VIDEOS, FRAMES, MOTION, AUDIO, ASR, OCR, VISUAL, TEXT),
+        *(FACES, PERSONS),
         *(COPY_DESCRIPTORS, AUDIO_FINGERPRINTS, FOUND_PAIRS),
     )
 }

@@ -28,5 +28,5 @@ def pin(uv: str, lock: Path, *extras: str) -> None:
 
 
 if __name__ == "__main__":
-    pin(sys.argv[1], HERE / "kadr.lock")
-    pin(sys.argv[1], HERE / "dev.lock", "dev")
+    pin(sys.argv[1], HERE / "kadr.lock", "faces")
+    pin(sys.argv[1], HERE / "dev.lock", "faces", "dev")
