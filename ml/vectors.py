@@ -1,4 +1,4 @@
-"""One vector per video: pooled frames, text channels, and all channels joined.
+"""One vector per video and channel: pooled frames, and text channels.
 
 Vectors of different models never meet: every function that could mix them raises
 `ModelMismatch` and names both.
@@ -6,7 +6,7 @@ Vectors of different models never meet: every function that could mix them raise
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +18,6 @@ from ml.library_schemas import VIDEO_EMBEDDINGS
 _MIN_FRAME_S = 1e-3
 # Below this share of the mean length, frames cancel out and the direction left is rounding error.
 _MIN_NORM = 1e-6
-# Shares that differ by less than a thousandth say nothing.
-_SMALLEST_VARIANCE = 1e-6
 
 
 class ModelMismatch(ValueError):
@@ -94,72 +92,6 @@ def text_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch.select(VIDEO_EMBEDDINGS.schema.names).cast(VIDEO_EMBEDDINGS.schema)
 
 
-def joint_vectors(
-    channels: Mapping[str, tuple[Sequence[str], np.ndarray]],
-    weights: Mapping[str, float] | None = None,
-    *,
-    trust: Mapping[str, np.ndarray] | None = None,
-    whole: Collection[str] = (),
-) -> tuple[list[str], np.ndarray]:
-    """One vector per video from every channel it has.
-
-    Each channel is standardised (each column to mean 0 and deviation 1), scaled so that its mean
-    squared length is its weight whatever its dimension, and laid side by side. A channel that a
-    video lacks is zeros, which is the channel's mean: it pulls towards nothing. The blocks that a
-    video has are scaled up to the full weight, so that a video with a title alone is not closer
-    to the middle than one with every channel.
-
-    Args:
-        channels: name to (video ids, float32[len(ids), dimension]).
-        weights: name to weight > 0; 1 where absent.
-        trust: name to float[len(ids)] > 0, by which a video's weight in the channel is multiplied;
-            1 where absent.
-        whole: channels whose columns keep their proportions, being centred only: the last columns
-            of an SVD are small because they matter little.
-
-    Returns:
-        The ids, sorted, and float32[len(ids), sum of dimensions]; blocks by channel name.
-
-    Raises:
-        ValueError: an id twice in a channel, ids and rows that differ in number, or a value that
-            is not finite.
-    """
-    names = sorted(name for name, (ids, _) in channels.items() if len(ids))
-    ids = sorted({i for name in names for i in channels[name][0]})
-    place = {video_id: row for row, video_id in enumerate(ids)}
-    blocks, present = [], np.zeros(len(ids))
-    for name in names:
-        weight = (weights or {}).get(name, 1.0)
-        rows, block = _channel_block(name, *channels[name], place, whole=name in whole)
-        share = weight * (trust or {}).get(name, np.ones(len(rows)))
-        full = np.zeros((len(ids), block.shape[1]), np.float32)
-        full[rows] = block * np.sqrt(share)[:, None]
-        present[rows] += share
-        blocks.append(full)
-    if not blocks:
-        return [], np.zeros((0, 0), np.float32)
-    return ids, np.hstack(blocks) * np.sqrt(present.max() / present)[:, None].astype(np.float32)
-
-
-def without_trend(vectors: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """What a least-squares line on ``values`` leaves of each column; float32[n, d].
-
-    A text model that does not know a language gives all of its texts much the same vector. With
-    the share of such text as ``values``, that common direction goes, and a theme's videos in two
-    languages can meet.
-
-    Args:
-        vectors: float32[n, d].
-        values: float[n].
-    """
-    spread = values - values.mean() if len(values) else values
-    square = float(spread @ spread)
-    if square <= len(values) * _SMALLEST_VARIANCE:
-        return vectors.astype(np.float32)
-    slope = spread @ vectors.astype(np.float64) / square
-    return (vectors - np.outer(spread, slope)).astype(np.float32)
-
-
 def require_finite(vectors: np.ndarray, what: str) -> None:
     """Raises ValueError, with how many of the rows are bad, unless every value is finite."""
     bad = int((~np.isfinite(vectors).all(axis=1)).sum()) if vectors.size else 0
@@ -208,33 +140,3 @@ def _pooled_rows(sums: Sequence[_Sum]) -> Iterator[pa.RecordBatch]:
             ],
             schema=VIDEO_EMBEDDINGS.schema,
         )
-
-
-def _channel_block(
-    name: str,
-    ids: Sequence[str],
-    matrix: np.ndarray,
-    place: Mapping[str, int],
-    *,
-    whole: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of a channel's videos, and its rows standardised to mean squared length 1."""
-    if len(ids) != len(matrix):
-        raise ValueError(f"channel {name!r}: {len(ids)} ids for {len(matrix)} vectors")
-    if len(set(ids)) != len(ids):
-        twice = next(i for i in ids if list(ids).count(i) > 1)
-        raise ValueError(f"channel {name!r} holds video {twice!r} twice")
-    require_finite(matrix, f"channel {name!r}")
-    rows = np.array([place[i] for i in ids], np.int64)
-    centred = matrix - matrix.mean(axis=0, dtype=np.float64)
-    if whole:
-        length = float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
-        scaled = centred / length if length > 1e-6 else np.zeros(matrix.shape)
-        return rows, scaled.astype(np.float32)
-    deviation = centred.std(axis=0)
-    # Two of MiniLM's 384 columns are constant: dividing by 0 would fill them with NaN.
-    varying = deviation > 1e-6
-    centred = centred[:, varying] / deviation[varying]
-    block = np.zeros(matrix.shape, np.float32)
-    block[:, varying] = centred / np.sqrt(max(1, int(varying.sum())))
-    return rows, block

@@ -5,10 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.lexical import LexicalOptions, folded, foreign_share, lexical_vectors, stemmer
+from ml.lexical import (
+    EntryPhrases,
+    LexicalOptions,
+    LexicalSpace,
+    folded,
+    foreign_share,
+    stemmer,
+)
+from ml.taxonomy import Entry
+from ml.vectors import ModelMismatch
 
 CHESS = ("ладья и пешка в эндшпиле", "две ладьи против ферзя", "пешки и ладьи", "ферзь и пешка")
 GARDEN = ("рассада помидоров", "полив рассады", "помидоры и полив", "помидоры на грядке, рассада")
+
+
+def lexical_vectors(
+    documents: dict[str, str], options: LexicalOptions | None = None
+) -> tuple[list[str], np.ndarray]:
+    return LexicalSpace.fit(documents, options).project(documents)
 
 
 def library() -> dict[str, str]:
@@ -38,14 +53,45 @@ def test_order_of_videos_changes_nothing() -> None:
     np.testing.assert_array_equal(lexical_vectors(straight)[1], lexical_vectors(turned)[1])
 
 
-def test_videos_outside_the_sample_are_placed_by_its_words() -> None:
-    many = {f"{name}{i}": text for i in range(20) for name, text in library().items()}
-    ids, rows = lexical_vectors(many, LexicalOptions(sample_limit=60))
-    assert ids == sorted(many)
-    same = rows[ids.index("v00")] @ rows[ids.index("v019")]
-    other = rows[ids.index("v00")] @ rows[ids.index("v419")]
-    assert same == pytest.approx(1, abs=1e-5)
-    assert abs(other) < 0.05
+def test_new_videos_are_placed_by_the_words_that_are_known() -> None:
+    space = LexicalSpace.fit(library())
+    ids, rows = space.project({"b": "ладья, пешка и неведомое", "a": "помидоры", "c": "неведомое"})
+    assert ids == ["a", "b"]
+    old, known = space.project(library())
+    near = rows @ known.T
+    assert near[1, old.index("v0")] > 0.5
+    assert abs(near[0, old.index("v0")]) < 0.1
+
+
+def test_words_in_two_languages_meet_in_the_taxonomy() -> None:
+    documents = {
+        "a": "my cat",
+        "b": "another kitten",
+        "c": "рыжая кошка",
+        "d": "smartphone",
+        "e": "новый смартфон",
+        "f": "a phone",
+    }
+    ids, rows = lexical_vectors(documents)
+    near = rows @ rows.T
+    assert near[ids.index("a"), ids.index("c")] > 0.5
+    assert near[ids.index("d"), ids.index("e")] > 0.5
+    assert abs(near[ids.index("a"), ids.index("e")]) < 0.3
+
+
+def test_phrase_names_an_entry_only_as_a_whole() -> None:
+    car = Entry(("Cars", "Electric cars"), ("Electric cars",), ("электромобиль",))
+    phrases, stems = EntryPhrases([car]), stemmer()
+    assert [number for number, _ in phrases.named(stems("an electric car and more"))] == [0]
+    assert [number for number, _ in phrases.named(stems("электромобили зимой"))] == [0]
+    assert phrases.named(stems("a car with electric windows")) == []
+
+
+def test_words_of_another_version_are_refused() -> None:
+    space = LexicalSpace.fit(library())
+    other = LexicalSpace("lexical@0", space.words, space.weights, space.axes)
+    with pytest.raises(ModelMismatch, match=r"'lexical@0'.*cluster the topics anew"):
+        other.project(library())
 
 
 def test_video_that_shares_no_word_has_no_row() -> None:

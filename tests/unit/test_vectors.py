@@ -12,11 +12,9 @@ from ml.library_schemas import VIDEO_EMBEDDINGS
 from ml.schemas import TEXT, VISUAL
 from ml.vectors import (
     ModelMismatch,
-    joint_vectors,
     list_matrix,
     pool_frames,
     text_rows,
-    without_trend,
 )
 
 Frame = tuple[str, float, Sequence[float]]
@@ -102,98 +100,3 @@ def test_text_rows_become_video_embeddings() -> None:
     assert found.schema.equals(VIDEO_EMBEDDINGS.schema)
     kept = {name: row[name] for name in VIDEO_EMBEDDINGS.schema.names}
     assert found.to_pylist() == [kept]
-
-
-def channel(seed: int, n: int, d: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
-
-
-def test_channels_weigh_as_asked_whatever_their_dimension() -> None:
-    ids = [f"v{i}" for i in range(50)]
-    channels = {"visual": (ids, 100 * channel(0, 50, 64)), "title": (ids, channel(1, 50, 8))}
-    found, matrix = joint_vectors(channels, {"visual": 3.0})
-    assert (found, matrix.shape, matrix.dtype) == (sorted(ids), (50, 72), np.float32)
-    squares = (matrix**2).mean(axis=0)
-    np.testing.assert_allclose([squares[:8].sum(), squares[8:].sum()], [1.0, 3.0], rtol=1e-4)
-
-
-def test_absent_channel_neither_attracts_nor_repels() -> None:
-    ids = [f"v{i:02d}" for i in range(20)]
-    found, matrix = joint_vectors(
-        {"title": (ids, channel(0, 20, 6)), "visual": (ids[5:], channel(1, 15, 4))}
-    )
-    assert found == ids
-    # Zeros are the middle of those that have the channel.
-    assert not matrix[:5, 6:].any()
-    np.testing.assert_allclose(matrix[5:, 6:].mean(axis=0), 0, atol=1e-6)
-
-
-def test_video_with_one_channel_is_as_far_from_the_middle_as_one_with_all() -> None:
-    ids = [f"v{i:03d}" for i in range(400)]
-    _, matrix = joint_vectors(
-        {"title": (ids, channel(0, 400, 30)), "visual": (ids[200:], channel(1, 200, 30))}
-    )
-    lengths = (matrix**2).sum(axis=1)
-    assert lengths[:200].mean() == pytest.approx(lengths[200:].mean(), rel=0.1)
-
-
-def test_order_of_videos_does_not_matter() -> None:
-    ids, rows = [f"v{i}" for i in range(9)], channel(3, 9, 5)
-    order = np.random.default_rng(0).permutation(9)
-    ids_a, a = joint_vectors({"title": (ids, rows)})
-    ids_b, b = joint_vectors({"title": ([ids[i] for i in order], rows[order])})
-    assert ids_a == ids_b
-    np.testing.assert_allclose(a, b, atol=1e-6)
-
-
-def test_constant_columns_and_single_videos_stay_finite() -> None:
-    rows = channel(0, 5, 3)
-    rows[:, 1] = 7
-    assert np.isfinite(joint_vectors({"title": (list("abcde"), rows)})[1]).all()
-    assert joint_vectors({"title": (["a"], rows[:1])})[1].tolist() == [[0.0, 0.0, 0.0]]
-    assert joint_vectors({})[0] == []
-    assert joint_vectors({"title": ([], np.zeros((0, 3), np.float32))})[1].shape == (0, 0)
-
-
-def test_nan_and_ids_twice_are_refused_by_channel() -> None:
-    rows = channel(0, 3, 2)
-    with pytest.raises(ValueError, match="channel 'title' holds video 'a' twice"):
-        joint_vectors({"title": (["a", "b", "a"], rows)})
-    with pytest.raises(ValueError, match="2 ids for 3 vectors"):
-        joint_vectors({"title": (["a", "b"], rows)})
-    rows[1, 0] = np.nan
-    with pytest.raises(ValueError, match="1 of 3 vectors of channel 'title'"):
-        joint_vectors({"title": (["a", "b", "c"], rows)})
-
-
-def test_distrusted_video_weighs_less_in_the_channel_and_as_much_in_all() -> None:
-    ids = [f"v{i:03d}" for i in range(400)]
-    trust = np.r_[np.full(200, 0.1), np.ones(200)]
-    channels = {"asr": (ids, channel(0, 400, 30)), "title": (ids, channel(1, 400, 30))}
-    _, matrix = joint_vectors(channels, trust={"title": trust})
-    title = (matrix[:, 30:] ** 2).sum(axis=1)
-    assert title[:200].mean() < 0.3 * title[200:].mean()
-    lengths = (matrix**2).sum(axis=1)
-    assert lengths[:200].mean() == pytest.approx(lengths[200:].mean(), rel=0.1)
-
-
-def test_columns_of_a_whole_channel_keep_their_proportions() -> None:
-    ids = [f"v{i}" for i in range(50)]
-    rows = channel(0, 50, 2) * np.array([10, 1], np.float32)
-    _, matrix = joint_vectors({"lexical": (ids, rows)}, {"lexical": 2.0}, whole={"lexical"})
-    assert (matrix**2).sum(axis=1).mean() == pytest.approx(2.0, rel=1e-4)
-    by_id = rows[np.argsort(ids)]
-    spread = by_id.std(axis=0)[0] / by_id.std(axis=0)[1]
-    assert matrix.std(axis=0)[0] / matrix.std(axis=0)[1] == pytest.approx(spread, rel=1e-4)
-    same = joint_vectors({"lexical": (ids, np.ones_like(rows))}, whole={"lexical"})[1]
-    assert not same.any()
-
-
-def test_trend_goes_and_the_rest_stays() -> None:
-    share, rows = np.linspace(0, 1, 40), channel(0, 40, 5)
-    left = without_trend(rows + np.outer(share, [9, -9, 3, 0, 0]).astype(np.float32), share)
-    np.testing.assert_allclose((share - share.mean()) @ left, 0, atol=1e-4)
-    plain = without_trend(rows, share)
-    np.testing.assert_allclose(left - left.mean(axis=0), plain - plain.mean(axis=0), atol=1e-4)
-    np.testing.assert_array_equal(without_trend(rows, np.ones(40)), rows)
-    assert without_trend(rows[:0], share[:0]).shape == (0, 5)
