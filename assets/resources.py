@@ -33,7 +33,14 @@ class Library(dg.ConfigurableResource):
 
     root: str
     state: str
+    known_people: str = ""
     storage_options: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def known_faces(self) -> Storage:
+        """Where ``NAME/*.jpg`` are, by default below the root."""
+        root = self.known_people or f"{self.root}/known_people"
+        return Storage(root, dict(self.storage_options))
 
     @property
     def storage(self) -> Storage:
@@ -84,6 +91,7 @@ class Models(dg.ConfigurableResource):
     ocr: str = ""
     visual: str = ""
     text: str = ""
+    faces: str = ""
     device: str = "auto"
     workers: int = 1
     tessdata: str = ""
@@ -97,6 +105,7 @@ class Models(dg.ConfigurableResource):
             ocr=self.ocr,
             visual=self.visual,
             text=self.text,
+            faces=self.faces,
         )
 
     def speech_model(self) -> Model:
@@ -114,6 +123,10 @@ class Models(dg.ConfigurableResource):
     def text_embedder(self) -> Model:
         """The text embedder, not loaded yet."""
         return models.text(self)
+
+    def face_finder(self) -> Model:
+        """The face detector and recogniser, not loaded yet."""
+        return models.faces(self)
 
     def frame_describer(self) -> Model:
         """What describes frames so that copies are found."""

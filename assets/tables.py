@@ -23,11 +23,15 @@ from ml.library_schemas import (
     COPYRIGHT_HITS,
     DUPLICATE_GROUPS,
     DUPLICATE_PAIRS,
+    PEOPLE,
+    PEOPLE_CHANGES,
+    TOPIC_CHANGES,
     TOPICS,
     VIDEO_EMBEDDINGS,
+    VIDEO_PEOPLE,
     VIDEO_TOPICS,
 )
-from ml.schemas import ASR, FRAMES, OCR, TEXT, VIDEOS, VISUAL, Dataset
+from ml.schemas import ASR, FACES, FRAMES, OCR, TEXT, VIDEOS, VISUAL, Dataset
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -70,8 +74,13 @@ TABLES: dict[str, Table] = {
         Table("frame_embeddings", VISUAL),
         Table("video_texts", TEXT, left_out=("embedding",)),
         Table("video_embeddings", VIDEO_EMBEDDINGS),
+        Table("faces", FACES, left_out=("crop",)),
         Table("topics", TOPICS, by_batch=False),
         Table("video_topics", VIDEO_TOPICS, by_batch=False),
+        Table("topic_changes", TOPIC_CHANGES, by_batch=False),
+        Table("people", PEOPLE, by_batch=False),
+        Table("video_people", VIDEO_PEOPLE, by_batch=False),
+        Table("people_changes", PEOPLE_CHANGES, by_batch=False),
         Table("duplicate_pairs", DUPLICATE_PAIRS, by_batch=False),
         Table("duplicate_groups", DUPLICATE_GROUPS, by_batch=False),
         Table("copyright_hits", COPYRIGHT_HITS, by_batch=False),

@@ -1,212 +1,227 @@
-"""The assets ``clickhouse/topics`` and ``clickhouse/video_topics``: what the library is about.
+"""The assets ``clickhouse/topics``, ``video_topics``, ``topic_changes``: what the library is about.
 
-Topics are computed from the tables and put in their place whole; a library that did not change
-keeps its tables untouched.
+Between full clusterings new videos join the topics there are; a full one keeps their ids. What is
+carried from night to night lies in ``indexes/topics``, and the tables are made from it.
 """
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import numpy as np
 
-import sql
 from assets.catalog import row_count, table_spec
+from assets.cluster_store import StoredClustering, fingerprint_of, load, save
+from assets.clustered import Items, asked_to_recluster, change_rows, check, gather, told
 from assets.datasets import key_of
+from assets.given_names import TOPIC, read
+from assets.indexes import index_folder
+from assets.pictures import markdown_image, topic_map_svg
 from assets.progress import is_forced
-from assets.resources import Tables
-from assets.tables import LoadReport, loaded, replace_table
-from ml.library_schemas import TOPICS, VIDEO_TOPICS
+from assets.resources import Library, Models, Tables
+from assets.topic_facts import Facts, describe, names_of
+from assets.topic_inputs import INPUTS, TopicInputs
+from assets.topic_tables import OUTPUTS, publish, topic_rows
+from ml.library_schemas import TOPIC_CHANGES, TOPICS
 
 if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
+    from ml.stable_clusters import Clustering
+    from ml.topics.space import TopicSpace
 
-    from ml.clusters import Topics
-
-Channel = tuple[list[str], np.ndarray]
-Texts = Mapping[str, str]
-
-_OUTPUTS = (TOPICS, VIDEO_TOPICS)
-_INPUTS = ("video_embeddings", "video_texts")
-_TEXT_CHANNELS = ("title", "description", "asr", "ocr")
-# A title names its theme better than a transcript with recognition errors does. The words
-# themselves weigh as much as a title; 1 to 3 did about as well. See `benchmarks.topics`.
-CHANNEL_WEIGHTS: Mapping[str, float] = {
-    "title": 1.0,
-    "description": 1.0,
-    "asr": 0.5,
-    "ocr": 0.5,
-    "lexical": 1.0,
-    "visual": 0.25,
-}
-# The packaged picture descriptor knows colours and edges, not things: from 0 to .1 nothing
-# changes, .25 and .5 take ARI from .58 to .57 and .50. Above 0, so that a video without text has
-# a vector.
-_LAYOUT, _LAYOUT_WEIGHT = "layout-descriptor@", 0.05
-# The packaged text model knows English only: what it makes of other alphabets counts little, and
-# the words themselves stand in. ARI on the libraries of `benchmarks.topics`, sample and tuning: .18
-# and .08 with neither, .59 and .20 without the words, .61 and .59 with both; earlier variants of
-# the words alone gave .18-.31 and .02-.08. Above 0, so that a video without a shared word has a
-# vector.
-_ENGLISH_ONLY, _LEAST_TRUST = "all-MiniLM-L6-v2@", 0.05
-# Raise when the clustering or the weights change, so that unchanged libraries are clustered anew.
-VERSION = "2"
+FOLDER = "topics"
+_NONE_CHECK, _LARGE_CHECK = "few_videos_belong_to_none", "no_topic_is_suspiciously_large"
+# Of small libraries of five to ten themes a fifth belong to none; one of which more than half does
+# is not told by its topics. Of fewer videos neither share says anything.
+_MOST_NONE, _MOST_OF_ONE, _FEWEST = 0.5, 0.5, 30
+# Raise when the same vectors would give other topics or names.
+VERSION = "3"
 
 
 @dg.multi_asset(
     name="topics",
     specs=[
-        table_spec(d.name, d, "library", [["clickhouse", name] for name in _INPUTS])
-        for d in _OUTPUTS
+        table_spec(d.name, d, "library", [["clickhouse", name] for name in INPUTS]) for d in OUTPUTS
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            _NONE_CHECK,
+            asset=["clickhouse", TOPICS.name],
+            description=f"At most {_MOST_NONE:.0%} of the videos belong to no topic.",
+        ),
+        dg.AssetCheckSpec(
+            _LARGE_CHECK,
+            asset=["clickhouse", TOPICS.name],
+            description=f"No topic holds more than {_MOST_OF_ONE:.0%} of the videos.",
+        ),
     ],
 )
-def topics(context: dg.AssetExecutionContext, tables: Tables) -> Iterator[dg.MaterializeResult]:
-    """Cluster the library's videos and name the clusters, when its vectors changed."""
-    with tables.session("reading vectors for topics", context.log.info) as client:
-        fingerprint = _fingerprint(client)
-        held = {d.name: loaded(client, d.name) for d in _OUTPUTS}
-        unchanged = all(table and table.fingerprint == fingerprint for table in held.values())
-        if unchanged and not is_forced(context):
-            for name, table in held.items():
-                yield _result(name, table.rows if table else 0, "unchanged")
-            return
-        context.log.info("topics: reading vectors")
-        channels, models, texts = _vectors(client), _models(client), _texts(client)
-    found = _cluster(channels, models, texts)
-    context.log.info(f"topics: {found.message}")
+def topics(
+    context: dg.AssetExecutionContext, library: Library, models: Models, tables: Tables
+) -> Iterator[dg.MaterializeResult]:
+    """Take new videos into their topics, or find the topics anew where that is due."""
+    from ml.device import pick_device
+
+    context.log.info("topics: looking for new videos")
+    inputs = TopicInputs(tables, context.log.info)
+    with index_folder(library, FOLDER) as folder:
+        before = load(folder)
+        stored = _brought_up(context, before, inputs, pick_device(models.device))
+        if stored is not before:
+            save(folder, stored)
+        fingerprint = fingerprint_of(folder)
+    context.log.info(f"topics: {stored.message}")
     with tables.session("writing topics", context.log.info) as client:
-        for report, name in _replace(client, found, fingerprint):
-            yield _result(name, report.rows, found.message)
+        rows = publish(client, stored, fingerprint)
+        given = topic_rows(stored, read(client, TOPIC))
+    for dataset in OUTPUTS:
+        yield _result(dataset.name, rows[dataset.name], stored, given)
 
 
-def _cluster(
-    channels: Mapping[str, Channel], models: Mapping[str, str], texts: Mapping[str, Texts]
-) -> "Topics":
-    from ml.clusters import cluster_topics
-    from ml.lexical import MODEL
-
-    ids, vectors = topic_vectors(channels, models, texts)
-    names = set(models.values()) | ({MODEL} if knows_english_only(models) else set())
-    documents = documents_of(texts)
-    model = ", ".join(sorted(names))
-    return cluster_topics(vectors, ids, [documents.get(v, "") for v in ids], model=model)
+def republish(library: Library, tables: Tables, say: Callable[[str], None]) -> None:
+    """Make the tables anew from what is on disk and what was said of the topics by hand."""
+    with index_folder(library, FOLDER) as folder:
+        if (stored := load(folder)) is not None:
+            with tables.session("writing topics", say) as client:
+                publish(client, stored, fingerprint_of(folder))
 
 
-def topic_vectors(
-    channels: Mapping[str, Channel], models: Mapping[str, str], texts: Mapping[str, Texts]
-) -> tuple[list[str], np.ndarray]:
-    """The vectors that are clustered: all channels joined, and with a text model that knows
-    English only, the words themselves too.
+def _brought_up(
+    context: dg.AssetExecutionContext,
+    before: StoredClustering | None,
+    inputs: TopicInputs,
+    device: str,
+) -> StoredClustering:
+    """The clustering over the videos that there are; the same object where nothing changed."""
+    from ml.stable_clusters import reason_to_recluster, take_in
+    from ml.topics.space import TopicSpace
 
-    Args:
-        channels: name to video ids and float32[len(ids), d].
-        models: name of a channel to its model.
-        texts: text channel to video id to text.
-
-    Returns:
-        Video ids, sorted, and float32[len(ids), d].
-    """
-    from ml.lexical import lexical_vectors
-    from ml.vectors import joint_vectors
-
-    weights = dict(CHANNEL_WEIGHTS)
-    if models.get("visual", "").startswith(_LAYOUT):
-        weights["visual"] = _LAYOUT_WEIGHT
-    if not knows_english_only(models):
-        return joint_vectors(channels, weights)
-    levelled, trust = _levelled(channels, texts)
-    levelled["lexical"] = lexical_vectors(documents_of(texts))
-    return joint_vectors(levelled, weights, trust=trust, whole={"lexical"})
-
-
-def knows_english_only(models: Mapping[str, str]) -> bool:
-    """Whether the text channels were embedded by the packaged English model."""
-    return any(models.get(c, "").startswith(_ENGLISH_ONLY) for c in _TEXT_CHANNELS)
+    forced, of_batch = is_forced(context), inputs.of_batch
+    asked = "it was asked for" if forced or asked_to_recluster(context) else ""
+    usable = None if forced or before is None or before.made_by != _made_by(inputs) else before
+    if usable is None or asked:
+        reason = asked or "these models' vectors were never clustered"
+        return _reclustered(context, before, usable, inputs, device, reason)
+    if usable.inputs == of_batch:
+        return usable
+    items = _items(usable, inputs, TopicSpace.from_bytes(usable.space))
+    now = take_in(usable.clustering, items.keys, items.z)
+    if reason := reason_to_recluster(now):
+        return _reclustered(context, before, usable, inputs, device, reason)
+    found = replace(usable, clustering=now, batch_of=items.batch_of, inputs=of_batch)
+    return replace(found, message=_message(now, "new videos joined the topics there were"))
 
 
-def documents_of(texts: Mapping[str, Texts]) -> dict[str, str]:
-    """Video id to all of its text, the title first."""
-    lines: dict[str, list[str]] = defaultdict(list)
-    for channel in _TEXT_CHANNELS:
-        for video, text in texts.get(channel, {}).items():
-            lines[video].append(text)
-    return {video: "\n".join(found) for video, found in lines.items()}
+def _reclustered(
+    context: dg.AssetExecutionContext,
+    before: StoredClustering | None,
+    usable: StoredClustering | None,
+    inputs: TopicInputs,
+    device: str,
+    reason: str,
+) -> StoredClustering:
+    """A full clustering, under the ids and names of the one before."""
+    from ml.stable_clusters import recluster
+    from ml.topics.clustering import ClusterOptions, cluster
 
-
-def _levelled(
-    channels: Mapping[str, Channel], texts: Mapping[str, Texts]
-) -> tuple[dict[str, Channel], dict[str, np.ndarray]]:
-    """The channels less what sets other alphabets apart, and how far each text is known."""
-    from ml.lexical import foreign_share
-    from ml.vectors import without_trend
-
-    levelled, trust = dict(channels), {}
-    for name in texts.keys() & channels.keys():
-        ids, matrix = channels[name]
-        foreign = np.array([foreign_share(texts[name].get(v, "")) for v in ids])
-        levelled[name] = ids, without_trend(matrix, foreign)
-        trust[name] = np.maximum(_LEAST_TRUST, 1 - foreign)
-    return levelled, trust
-
-
-def _fingerprint(client: "Client") -> str:
-    rows = client.query(
-        sql.statement("load/loaded_state"), parameters={"tables": list(_INPUTS)}
-    ).result_rows
-    return key_of(VERSION, *("=".join(map(str, row)) for row in rows))
-
-
-def _vectors(client: "Client") -> dict[str, Channel]:
-    from ml.vectors import list_matrix
-
-    by_channel: dict[str, Channel] = {}
-    for channel in sorted(_models(client)):
-        found = client.query_arrow(
-            sql.statement("load/channel_vectors"), parameters={"channel": channel}
-        ).combine_chunks()
-        matrix = list_matrix(found.column("embedding").combine_chunks())
-        by_channel[channel] = (found.column("video_id").to_pylist(), matrix)
-    return by_channel
-
-
-def _models(client: "Client") -> dict[str, str]:
-    """The model of each channel.
-
-    Raises:
-        ModelMismatch: a channel holds vectors of two models.
-    """
-    from ml.vectors import ModelMismatch
-
-    models: dict[str, list[str]] = defaultdict(list)
-    for channel, model in client.query(sql.statement("load/channel_models")).result_rows:
-        models[channel].append(model)
-    for channel, names in models.items():
-        if len(names) > 1:
-            raise ModelMismatch(
-                f"{channel} vectors were made by {' and by '.join(names)}: "
-                "run the older batches again (kadr ingest SOURCE --all)"
-            )
-    return {channel: names[0] for channel, names in models.items()}
-
-
-def _texts(client: "Client") -> dict[str, dict[str, str]]:
-    texts: dict[str, dict[str, str]] = defaultdict(dict)
-    rows = client.query("SELECT channel, video_id, text FROM video_texts").result_rows
-    for channel, video, text in rows:
-        texts[channel][video] = text
-    return texts
-
-
-def _replace(
-    client: "Client", found: "Topics", fingerprint: str
-) -> Iterator[tuple[LoadReport, str]]:
-    for name, table in ((TOPICS.name, found.topics), (VIDEO_TOPICS.name, found.video_topics)):
-        yield replace_table(client, name, table.to_batches(), fingerprint), name
-
-
-def _result(name: str, rows: int, message: str) -> dg.MaterializeResult:
-    return dg.MaterializeResult(
-        asset_key=["clickhouse", name], metadata={**row_count(rows), "message": message}
+    context.log.info(f"topics: a full clustering, because {reason}")
+    space = _space(usable, inputs)
+    data = space.to_bytes()
+    items = _items(usable if usable and usable.space == data else None, inputs, space)
+    found = cluster(items.z, items.keys, ClusterOptions(device=device))
+    was = before.clustering if before else None
+    clustering = recluster(items.keys, items.z, *found, was)
+    facts = describe(clustering, before.facts if before else {}, inputs.documents)
+    names = names_of(before.facts if before else {}) | names_of(facts)
+    history = [
+        *(before.history if before else ()),
+        *change_rows(clustering, TOPIC_CHANGES, names),
+    ]
+    return StoredClustering(
+        clustering,
+        items.batch_of,
+        inputs.of_batch,
+        _made_by(inputs),
+        facts,
+        history,
+        data,
+        _message(clustering, f"a full clustering: {reason}"),
+        {"model": space.model},
     )
+
+
+def _space(usable: StoredClustering | None, inputs: TopicInputs) -> "TopicSpace":
+    """The space of last time, unless it was learnt from less than half of what there is now."""
+    from ml.stable_clusters import GROWTH
+    from ml.topics.space import SpaceOptions, TopicSpace
+
+    if usable is not None:
+        space = TopicSpace.from_bytes(usable.space)
+        enough = min(len(usable.clustering.members.keys), SpaceOptions().sample_limit)
+        if GROWTH * space.count > enough:
+            return space
+    return TopicSpace.fit(inputs.sample())
+
+
+def _items(stored: StoredClustering | None, inputs: TopicInputs, space: "TopicSpace") -> Items:
+    return gather(
+        stored,
+        inputs.of_batch,
+        lambda batch: space.project(inputs.library([batch])),
+        space.dimensions,
+    )
+
+
+def _made_by(inputs: TopicInputs) -> str:
+    return key_of(VERSION, *(f"{channel}={model}" for channel, model in inputs.models.items()))
+
+
+# For Dagster's pages ------------------------------------------------------------------------------
+
+
+def _message(clustering: "Clustering", how: str) -> str:
+    from ml.topics.clustering import smallest_topic
+
+    members = clustering.members
+    n, none = len(members.keys), int((members.ids < 0).sum())
+    if not n:
+        return "no topics: the library has no video with a vector"
+    if not len(clustering.ids):
+        least = smallest_topic(n)
+        why = f"{n} videos are fewer than the {least} that make one"
+        if n >= least:
+            why = f"no {least} of {n} videos are nearer to each other than to the rest"
+        return f"no topics: {why}"
+    return f"{len(clustering.ids)} topics over {n} videos, {none / n:.0%} belong to none; {how}"
+
+
+def _result(
+    name: str, rows: int, stored: StoredClustering, given: list[Facts]
+) -> dg.MaterializeResult:
+    metadata: dict[str, Any] = {**row_count(rows), "message": stored.message}
+    checks = []
+    if name == TOPICS.name:
+        clustering = stored.clustering
+        picture = topic_map_svg(given) if given else ""
+        metadata |= {
+            "map": dg.MetadataValue.md(markdown_image(picture, "map") if picture else "no topics"),
+            "last_full_clustering": clustering.number,
+            "what_it_changed": dg.MetadataValue.md(told(stored, clustering.number)),
+            "joined_since": int(clustering.members.joined.sum()),
+        }
+        checks = _checks(clustering, given)
+    return dg.MaterializeResult(
+        asset_key=["clickhouse", name], metadata=metadata, check_results=checks
+    )
+
+
+def _checks(clustering: "Clustering", given: list[Facts]) -> list[dg.AssetCheckResult]:
+    ids = clustering.members.ids
+    n = max(1, len(ids))
+    none = float((ids < 0).sum()) / n
+    large = {t["name"]: t["size"] for t in given if t["size"] > _MOST_OF_ONE * n}
+    few = len(ids) < _FEWEST
+    return [
+        check(TOPICS.name, _NONE_CHECK, few or none <= _MOST_NONE, share=none, videos=len(ids)),
+        check(TOPICS.name, _LARGE_CHECK, few or not large, large=dg.MetadataValue.json(large)),
+    ]

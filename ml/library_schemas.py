@@ -34,13 +34,20 @@ TOPICS = Dataset(
     "a topic: videos that are about the same thing",
     pa.schema(
         [
-            column("topic_id", pa.int32(), "0, 1, ...; the largest topic first"),
-            column("name", pa.string(), "the topic's foremost terms, for people"),
+            column("topic_id", pa.int32(), "stays the topic's own from one clustering to the next"),
+            column("name", pa.string(), "given by hand, or the topic's foremost terms"),
             column("terms", _STRINGS, "what sets its words apart, foremost first"),
             column("size", pa.int64(), "videos in it"),
-            column("centroid", VECTOR, "mean of its videos' vectors, before standardising"),
+            column("centroid", VECTOR, "mean of its videos' vectors in the space of topics"),
             column("exemplar_video_ids", _STRINGS, "up to 3 videos nearest the centre"),
             column("model", pa.string(), "names and revisions of the models behind the vectors"),
+            column("found_name", pa.string(), "its foremost terms, whatever name it was given"),
+            column("hidden", pa.bool_(), "whether it was hidden by hand"),
+            column("taxonomy_path", pa.string(), "nearest entry of the taxonomy; empty for none"),
+            column("taxonomy_score", pa.float32(), "0 to 1, how near that entry is"),
+            column("reach", pa.float32(), "how far from the centroid a new video may be to join"),
+            column("map_x", pa.float32(), "place on the map of topics, 0 to 1"),
+            column("map_y", pa.float32(), "place on the map of topics, 0 to 1"),
         ]
     ),
     ("topic_id",),
@@ -57,10 +64,87 @@ VIDEO_TOPICS = Dataset(
             column(
                 "distance", pa.float32(), "Euclidean, to its topic's centroid (none: the nearest)"
             ),
+            column("source", pa.string(), "clustered, joined (it came later), or none"),
         ]
     ),
     ("video_id",),
 )
+
+PEOPLE = Dataset(
+    "people",
+    "a person who appears in several videos, or whose name is known",
+    pa.schema(
+        [
+            column("person_id", pa.int32(), "stays the person's own from one clustering on"),
+            column("name", pa.string(), "given by hand or known by a picture; empty if unknown"),
+            column("is_known", pa.bool_(), "whether a picture in known_people gave the name"),
+            column("hidden", pa.bool_(), "whether the person was hidden by hand"),
+            column("size", pa.int64(), "videos the person appears in"),
+            column("face_count", pa.int64(), "faces in kept frames, over all videos"),
+            column("screen_s", pa.float64(), "seconds on screen, over all videos"),
+            column("centroid", VECTOR, "unit-length mean of the person's vectors in videos"),
+            column("reach", pa.float32(), "how far from the centroid a new face may be to join"),
+            column("crop", pa.binary(), "the face nearest the centroid, RGB JPEG"),
+            column("best_video_id", pa.string(), "the video of that face"),
+            column("best_s", pa.float64(), "its time in that video"),
+            column("model", pa.string(), "name and revision of the models behind the vectors"),
+        ]
+    ),
+    ("person_id",),
+)
+
+VIDEO_PEOPLE = Dataset(
+    "video_people",
+    "a person in a video",
+    pa.schema(
+        [
+            _VIDEO,
+            column("person_no", pa.int32(), "0, 1, ... within the video, longest on screen first"),
+            column(
+                "person_id", pa.int32(), "the person, as in `people`; -1 for one seen here only"
+            ),
+            column("rank", pa.int32(), "1 for who is longest on screen in the video"),
+            column("screen_share", pa.float32(), "share of the video's length on screen, 0 to 1"),
+            column("screen_s", pa.float64(), "seconds on screen"),
+            column("face_count", pa.int32(), "faces in kept frames"),
+            column("first_s", pa.float64(), "when first seen"),
+            column("best_s", pa.float64(), "when the face of the best quality is shown"),
+            column("starts_s", SECONDS, "by appearance, in the video's time"),
+            column("ends_s", SECONDS, "by appearance, in the video's time"),
+            column("quality", pa.float32(), "of the best face, 0 to 1"),
+            column("probability", pa.float32(), "0 to 1, how surely it is that person; 0 for none"),
+            column("distance", pa.float32(), "Euclidean, to the person's centroid (none: nearest)"),
+            column("source", pa.string(), "clustered, joined (it came later), or none"),
+        ]
+    ),
+    ("video_id", "person_no"),
+)
+
+CHANGES = ("appeared", "vanished", "split", "merged")
+
+
+def _changes(name: str, one: str) -> Dataset:
+    return Dataset(
+        name,
+        f"what became of a {one} in a clustering, where it did not simply stay",
+        pa.schema(
+            [
+                column("clustering_no", pa.int32(), "1, 2, ...: the full clustering"),
+                column("change", pa.string(), ", ".join(CHANGES)),
+                column(f"{one}_id", pa.int32(), f"the {one}: the old one, of a new one its own"),
+                column("name", pa.string(), f"the {one}'s name then"),
+                column("other_ids", pa.list_(pa.field("item", pa.int32(), nullable=False)),
+                       "split: what it fell into; merged: what went into it"),
+                column("size_before", pa.int64(), "members before; 0 for a new one"),
+                column("size_after", pa.int64(), "members after; 0 for one that is gone"),
+            ]
+        ),
+        ("clustering_no", "change", f"{one}_id"),
+    )  # fmt: skip
+
+
+TOPIC_CHANGES = _changes("topic_changes", "topic")
+PEOPLE_CHANGES = _changes("people_changes", "person")
 
 DUPLICATE_PAIRS = Dataset(
     "duplicate_pairs",
@@ -105,7 +189,8 @@ COPYRIGHT_HITS = Dataset(
 LIBRARY_DATASETS: dict[str, Dataset] = {
     d.name: d
     for d in (
-        *(VIDEO_EMBEDDINGS, TOPICS, VIDEO_TOPICS),
+        *(VIDEO_EMBEDDINGS, TOPICS, VIDEO_TOPICS, TOPIC_CHANGES),
+        *(PEOPLE, VIDEO_PEOPLE, PEOPLE_CHANGES),
         *(DUPLICATE_PAIRS, DUPLICATE_GROUPS, COPYRIGHT_HITS),
     )
 }

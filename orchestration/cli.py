@@ -1,8 +1,9 @@
-"""The command line: ``kadr demo``, ``ingest``, ``check``, ``sql``, ``models pull``, ``ui``, ..."""
+"""The command line: ``kadr demo``, ``ingest``, ``check``, ``topics``, ``sql``, ``ui``, ..."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 import click
 
 from orchestration.check import check
+from orchestration.clusters import people, recluster, topics
 from orchestration.evaluate import evaluate
-from orchestration.settings import Settings, from_environment
+from orchestration.settings import Settings, settled
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
 DEMO_QUERIES = (
-    *("topics", "said_and_shown", "repeated_captions", "duplicates"),
+    *("topics", "people", "said_and_shown", "repeated_captions", "duplicates"),
     *("failures", "sampling_savings"),
 )
 _INTERRUPTED = 130
@@ -63,7 +65,7 @@ def _ingest(source: str, **how: bool) -> None:
     from orchestration.ingest import ingest as run
     from orchestration.instance import open_here, prepare
 
-    settings = _settings()
+    settings = settled()
     prepare(settings)
     with open_here(settings) as instance:
         done = run(settings, instance, source, click.echo, **how)
@@ -82,12 +84,17 @@ def demo(seed: int) -> None:
     really in them beside (truth/), so every answer can be checked by eye.
     """
     from samples.make import make_library
+    from sql import query
 
-    settings = _settings()
+    settings = settled()
     folder = make_library(settings.state_dir / "sample", seed=seed, progress=_say_made)
+    if not settings.is_remote:
+        # Where everybody looks for known people, so that later runs know them too.
+        known = Path(settings.data_root, "known_people")
+        shutil.copytree(folder / "known_people", known, dirs_exist_ok=True)
     _ingest(str(folder / "catalogue.csv"))
     for name in DEMO_QUERIES:
-        text = _query_file(name)
+        text = query(name)
         click.secho(f"\n{text.splitlines()[0].lstrip('- ')}", bold=True)
         click.echo(f"  kadr sql -f sql/queries/{name}.sql")
         _show(text, settings)
@@ -109,7 +116,7 @@ def sql(statement: str | None, path: Path | None, form: str | None, write: bool)
     if (statement is None) == (path is None):
         raise click.UsageError("give a statement or -f FILE, one of them")
     text = statement if path is None else path.read_text(encoding="utf-8")
-    _show(str(text), _settings(), form or "table", write=write)
+    _show(str(text), settled(), form or "table", write=write)
 
 
 @cli.group()
@@ -126,13 +133,13 @@ def pull(name: str | None) -> None:
 
     if name:
         os.environ["KADR_PROFILE"] = name
-    chosen: Models = resources(_settings())["models"]
+    chosen: Models = resources(settled())["models"]
     for model, where in chosen.fetch():
         click.echo(f"{model}: {where}")
 
 
-cli.add_command(check)
-cli.add_command(evaluate)
+for command in (check, evaluate, topics, people, recluster):
+    cli.add_command(command)
 
 
 @cli.command()
@@ -142,7 +149,7 @@ def ui(port: int, host: str) -> None:
     """Open Dagster's pages (webserver and daemon) on this library. Ctrl-C ends them."""
     from orchestration.instance import prepare
 
-    prepare(_settings())
+    prepare(settled())
     command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions"]
     os.execv(sys.executable, [*command, "-h", host, "-p", str(port)])
 
@@ -150,19 +157,6 @@ def ui(port: int, host: str) -> None:
 def _say_made(video_id: str, done: int, total: int) -> None:
     if done % 10 == 0 or done == total:
         click.echo(f"sample library: {done} of {total} clips made")
-
-
-def _settings() -> Settings:
-    settings = from_environment()
-    # Absolute from here on: child processes may run in another folder.
-    os.environ["KADR_DATA"] = settings.data_root
-    return settings
-
-
-def _query_file(name: str) -> str:
-    from sql import queries
-
-    return next(query.text for query in queries() if query.name == f"queries/{name}")
 
 
 def _show(text: str, settings: Settings, form: str = "table", *, write: bool = False) -> None:

@@ -11,9 +11,12 @@ from assets import (
     copies,
     copy_search,
     copy_tables,
+    faces,
     indexes,
     media,
     ocr,
+    people,
+    persons,
     table_assets,
     text,
     topics,
@@ -21,13 +24,13 @@ from assets import (
 )
 from assets.resources import Decoding, Library, Models, Tables
 from orchestration.console import console_logger
-from orchestration.jobs import batch_job, library_job
+from orchestration.jobs import batch_job, library_job, recluster_schedule
 from orchestration.settings import Settings, from_environment
 
 MODULES = (
-    *(media, asr, ocr, visual, text),
+    *(media, asr, ocr, visual, text, faces, persons),
     *(copies, copy_search, table_assets),
-    *(indexes, topics, copy_tables),
+    *(indexes, topics, people, copy_tables),
 )
 
 
@@ -37,6 +40,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "library": Library(
             root=settings.data_root,
             state=str(settings.state_dir),
+            known_people=settings.known_people_root,
             storage_options=dict(settings.storage_options),
         ),
         "decoding": Decoding(
@@ -52,6 +56,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             ocr=settings.ocr_model,
             visual=settings.visual_model,
             text=settings.text_model,
+            faces=settings.faces_model,
             device=settings.device,
             workers=settings.worker_count,
             tessdata=settings.tessdata,
@@ -66,6 +71,7 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
     return dg.Definitions(
         assets=dg.load_assets_from_modules(MODULES),
         jobs=[batch_job, library_job],
+        schedules=[recluster_schedule],
         loggers={"console": console_logger},
         resources={**resources(settings), **overrides},
         executor=dg.multiprocess_executor.configured({"max_concurrent": settings.steps_at_once}),

@@ -1,10 +1,12 @@
-"""The two jobs: a batch from file to tables, and what is computed over the whole library."""
+"""The two jobs, a batch from file to tables and what is computed over the whole library, and the
+schedule on which the library is clustered anew."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from assets.batches import BATCHES
+from assets.clustered import RECLUSTER_TAG
 
 BATCH_JOB = "batch"
 LIBRARY_JOB = "library"
@@ -24,5 +26,16 @@ batch_job = dg.define_asset_job(
 library_job = dg.define_asset_job(
     LIBRARY_JOB,
     selection=_library_assets,
-    description="Indexes, topics and copies over all batches, brought up to date.",
+    description="Indexes, topics, people and copies over all batches, brought up to date; the tag "
+    "kadr/recluster clusters topics and people anew.",
+)
+# Between full clusterings new videos only join what there is. Once a week is often enough for new
+# themes to get topics of their own, and a sudden flood of them asks for a clustering by itself.
+recluster_schedule = dg.ScheduleDefinition(
+    name="recluster",
+    job=library_job,
+    cron_schedule="0 3 * * 0",
+    tags={RECLUSTER_TAG: "1"},
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Clusters topics and people anew every Sunday at 03:00 UTC; they keep their ids.",
 )

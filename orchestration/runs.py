@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
+from assets.clustered import RECLUSTER_TAG
 from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
 from orchestration.jobs import BATCH_JOB, LAST_STEPS, LIBRARY_JOB
@@ -45,13 +46,16 @@ def run_batch(instance: dg.DagsterInstance, batch: str, *, force: bool = False) 
     _run(instance, dg.reconstructable(batch_job), tags)
 
 
-def run_library(instance: dg.DagsterInstance, *, force: bool = False) -> None:
-    """Run the library job.
+def run_library(
+    instance: dg.DagsterInstance, *, force: bool = False, recluster: bool = False
+) -> None:
+    """Run the library job; ``recluster`` finds topics and people anew, under their old ids.
 
     Raises:
         RunFailed: a step failed.
     """
-    _run(instance, dg.reconstructable(library_job), _force(force))
+    asked = {RECLUSTER_TAG: "1"} if recluster else {}
+    _run(instance, dg.reconstructable(library_job), _force(force) | asked)
 
 
 def _force(force: bool) -> dict[str, str]:

@@ -30,8 +30,10 @@ class Settings:
     ocr_model: str = ""
     visual_model: str = ""
     text_model: str = ""
+    faces_model: str = ""
     device: str = "auto"
     tessdata: str = ""
+    known_people: str = ""
     clickhouse_url: str = ""
     storage_options: Mapping[str, str] = field(default_factory=dict)
     batch_size: int = 500
@@ -61,6 +63,15 @@ class Settings:
         name = re.sub(r"\W+", "-", self.data).strip("-")
         digest = hashlib.blake2b(self.data.encode(), digest_size=4).hexdigest()
         return Path("data", f"{name}-{digest}").resolve()
+
+    @property
+    def known_people_root(self) -> str:
+        """The folder of pictures of people whose names are known; it need not exist."""
+        if "://" in self.known_people:
+            return self.known_people
+        if self.known_people:
+            return str(Path(self.known_people).expanduser().resolve())
+        return f"{self.data_root.rstrip('/')}/known_people"
 
     @property
     def dagster_home(self) -> Path:
@@ -94,6 +105,14 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         known[name]: _parse(name, value) for name, value in given.items() if value != ""
     }
     return Settings(**values)
+
+
+def settled() -> Settings:
+    """The environment's settings, with the data root made absolute there too: child processes read
+    the same environment and may run in another folder."""
+    settings = from_environment()
+    os.environ[f"{PREFIX}DATA"] = settings.data_root
+    return settings
 
 
 def _affinity() -> set[int]:

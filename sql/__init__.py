@@ -93,6 +93,15 @@ def views() -> list[SqlFile]:
     return _folder("views")
 
 
+def query(name: str) -> str:
+    """The text of one query of the cookbook.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return {file.name: file.text for file in queries()}[f"queries/{name}"]
+
+
 def queries() -> list[SqlFile]:
     """The cookbook, by name."""
     return _folder("queries")

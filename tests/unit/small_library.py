@@ -39,6 +39,8 @@ def _empty(field: pa.Field) -> Any:
     kind = field.type
     if pa.types.is_boolean(kind):
         return False
+    if pa.types.is_binary(kind):
+        return b""
     return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else 0
 
 
@@ -104,6 +106,23 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
         "video_topics": [
             {"video_id": f"v{n:02}", "topic_id": n % 3 - 1, "probability": 0.5} for n in ok
         ],
+        "topic_changes": [
+            {"clustering_no": 1, "change": "appeared", "topic_id": t, "size_after": 4}
+            for t in range(2)
+        ],
+        "faces": [
+            _face(n, s) | {"embedding": vectors[n % 3].tolist(), "model": "f"}
+            for n in ok
+            for s in range(3)
+        ],
+        "people": [_person(p) | {"centroid": vectors[p].tolist(), "model": "f"} for p in range(2)],
+        "video_people": [
+            _appearance(n, p, p if n % 2 else -1) for n in ok for p in range(1 + n % 2)
+        ],
+        "people_changes": [
+            {"clustering_no": 1, "change": "appeared", "person_id": p, "size_after": 5}
+            for p in range(2)
+        ],
         "duplicate_pairs": [
             _pair("v02", "v01", "duplicate", 0.9),
             _pair("v04", "v01", "duplicate", 0.8),
@@ -146,6 +165,29 @@ def _pair(copy: str, original: str, verdict: str, score: float) -> dict[str, Any
         "original_ends_s": [6.0, 10.0],
         "reason": "made up",
     }
+
+
+def _face(n: int, s: int) -> dict[str, Any]:
+    where = {"x0": 0.4, "y0": 0.2, "x1": 0.6, "y1": 0.5, "score": 0.99, "size_px": 64}
+    place = {"video_id": f"v{n:02}", "frame_no": 25 * s, "start_s": float(s), "duration_s": 1.0}
+    return where | place | {"quality": 0.8, "flaw": "small" if s == 2 else ""}
+
+
+def _person(person: int) -> dict[str, Any]:
+    counted = {"size": 5 - person, "face_count": 10, "screen_s": 10.0}
+    return counted | {
+        "person_id": person,
+        "name": "" if person else "Eileen",
+        "is_known": person == 0,
+        "best_video_id": "v01",
+        "best_s": 1.0,
+    }
+
+
+def _appearance(n: int, no: int, person: int) -> dict[str, Any]:
+    seen = {"screen_s": 2.0, "screen_share": 0.2, "face_count": 2, "rank": no + 1}
+    times = {"first_s": 0.0, "best_s": 1.0, "starts_s": [0.0], "ends_s": [2.0]}
+    return seen | times | {"video_id": f"v{n:02}", "person_no": no, "person_id": person}
 
 
 def _member(video: str, score: float) -> dict[str, Any]:

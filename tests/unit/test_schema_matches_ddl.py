@@ -14,12 +14,14 @@ from assets.tables import TABLES, Table
 STRINGS = {"String", "LowCardinality(String)"}
 TYPES = {
     pa.string(): STRINGS,
+    pa.binary(): {"String"},
     pa.bool_(): {"Bool"},
     pa.int32(): {"Int32"},
     pa.int64(): {"Int64"},
     pa.float32(): {"Float32"},
     pa.float64(): {"Float64"},
     pa.timestamp("ms", tz="UTC"): {"DateTime64(3, 'UTC')"},
+    pa.list_(pa.field("item", pa.int32(), nullable=False)): {"Array(Int32)"},
     pa.list_(pa.field("item", pa.float32(), nullable=False)): {"Array(Float32)"},
     pa.list_(pa.field("item", pa.float64(), nullable=False)): {"Array(Float64)"},
     pa.list_(pa.field("item", pa.string(), nullable=False)): {"Array(String)"},
@@ -91,5 +93,6 @@ def test_every_column_of_every_table_says_what_it_means(client: Client) -> None:
 def test_only_pictures_and_text_vectors_are_left_out() -> None:
     assert {t.name: t.left_out for t in TABLES.values() if t.left_out} == {
         "frames": ("jpeg",),
+        "faces": ("crop",),
         "video_texts": ("embedding",),
     }

@@ -1,74 +1,179 @@
-"""Vectors for topics: how channels weigh depends on what their models know."""
+"""Topics stay themselves from night to night, in the tables that people read."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from assets.topics import documents_of, knows_english_only, topic_vectors
+from assets import given_names
+from assets.given_names import TOPIC, Given
+from assets.topic_facts import carried_name
+from assets.topics import republish
+from ml.vectors import ModelMismatch
+from tests.unit.nights import DIMENSION, Nights, checks, message, theme
 
-ENGLISH = dict.fromkeys(("title", "asr"), "all-MiniLM-L6-v2@1")
-MULTILINGUAL = {"title": "multilingual-e5-small@1"}
-IDS = [f"v{i:02d}" for i in range(12)]
-
-
-def rows(seed: int, n: int, d: int = 16) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
-
-
-def squares(matrix: np.ndarray) -> float:
-    return float((matrix**2).sum(axis=1).mean())
+FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-21-001", "2026-11-22-001"
+THEMES = (
+    theme("cats", "kitten", 12, 0) | theme("cars", "engine", 10, 1) | theme("food", "soup", 8, 2)
+)
 
 
-def test_words_are_a_channel_beside_a_model_that_knows_english_only() -> None:
-    texts = {
-        "title": {v: ("moon rocket", "bread oven", "cat sofa")[i % 3] for i, v in enumerate(IDS)}
-    }
-    channels = {"title": (IDS, rows(0, 12))}
-    assert topic_vectors(channels, ENGLISH, texts)[1].shape[1] > 16
-    assert topic_vectors(channels, MULTILINGUAL, texts)[1].shape[1] == 16
+@pytest.fixture
+def nights(tmp_path: Path) -> Nights:
+    nights = Nights(tmp_path)
+    nights.titles(FIRST, THEMES)
+    return nights
 
 
-def test_russian_text_counts_little_where_the_model_knows_english_only() -> None:
-    titles = {v: "кошка" if i % 2 else f"english {i}" for i, v in enumerate(IDS)}
-    speech = dict.fromkeys(IDS, "nothing shared")
-    channels = {"asr": (IDS, rows(1, 12)), "title": (IDS, rows(0, 12))}
-    ids, vectors = topic_vectors(channels, ENGLISH, {"title": titles, "asr": speech})
-    assert ids == IDS
-    title = vectors[:, -16:]
-    assert squares(title[1::2]) < 0.3 * squares(title[::2])
+def themes_of(nights: Nights) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for video, topic in nights.topic_of().items():
+        found.setdefault(video.split("-")[0], set()).add(topic)
+    return found
 
 
-def test_packaged_picture_descriptor_weighs_less_than_a_learned_one() -> None:
-    channels = {"title": (IDS, rows(0, 12)), "visual": (IDS, rows(1, 12, 8))}
-    packed = topic_vectors(channels, MULTILINGUAL | {"visual": "layout-descriptor@1"}, {})[1]
-    learned = topic_vectors(channels, MULTILINGUAL | {"visual": "siglip2@1"}, {})[1]
-    assert squares(packed[:, 16:]) == pytest.approx(0.05, rel=1e-3)
-    assert squares(learned[:, 16:]) == pytest.approx(0.25, rel=1e-3)
+def test_themes_are_topics_with_names_and_exemplars(nights: Nights) -> None:
+    result = nights.run("topics")
+    assert themes_of(nights) == {"cats": {0}, "cars": {1}, "food": {2}}
+    rows = nights.query("SELECT topic_id, name, size, length(exemplar_video_ids) FROM topics")
+    assert [(i, size, shown) for i, _, size, shown in rows] == [(0, 12, 3), (1, 10, 3), (2, 8, 3)]
+    assert "kitten" in rows[0][1]
+    assert all(checks(result).values())
+    assert nights.query("SELECT change, count() FROM topic_changes GROUP BY 1") == [("appeared", 3)]
 
 
-def test_video_with_pictures_alone_has_a_vector() -> None:
-    channels = {"title": (IDS[1:], rows(0, 11)), "visual": (IDS, rows(1, 12, 8))}
-    models = ENGLISH | {"visual": "layout-descriptor@1"}
-    texts = {"title": dict.fromkeys(IDS[1:], "слово")}
-    ids, vectors = topic_vectors(channels, models, texts)
-    assert ids == IDS
-    assert np.isfinite(vectors).all()
-    assert np.linalg.norm(vectors[0]) > 0
+def test_new_videos_join_their_topics_and_nobody_else_moves(nights: Nights) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    nights.titles(SECOND, theme("cars", "engine", 3, 1, seed=1) | theme("odd", "zebra", 1, 9))
+    said = message(nights.run("topics"), "topics")
+    after = nights.topic_of()
+    assert {v: after[v] for v in before} == before
+    assert {after[f"cars-1-{i:03d}"] for i in range(3)} == {1}
+    assert after["odd-0-000"] == -1
+    assert "new videos joined" in said
+    sources = "SELECT source, count() FROM video_topics GROUP BY 1 ORDER BY 1"
+    assert nights.query(sources) == [("clustered", 30), ("joined", 3), ("none", 1)]
 
 
-def test_library_without_text_is_joined_from_its_pictures() -> None:
-    channels = {"visual": (IDS, rows(1, 12, 8))}
-    assert topic_vectors(channels, {"visual": "layout-descriptor@1"}, {})[1].shape == (12, 8)
+def test_full_clustering_keeps_ids_and_finds_what_is_new(nights: Nights) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    nights.titles(SECOND, theme("chess", "gambit", 9, 3))
+    nights.run("topics", recluster=True)
+    after = nights.topic_of()
+    assert {v: after[v] for v in before} == before
+    assert themes_of(nights)["chess"] == {3}
+    told = "SELECT change, topic_id FROM topic_changes WHERE clustering_no = 2"
+    assert nights.query(told) == [("appeared", 3)]
 
 
-def test_document_is_all_text_with_the_title_first() -> None:
-    assert documents_of({"ocr": {"a": "sign"}, "title": {"a": "name", "b": "other"}}) == {
-        "a": "name\nsign",
-        "b": "other",
-    }
+def test_flood_of_a_new_theme_asks_for_a_full_clustering_by_itself(nights: Nights) -> None:
+    nights.run("topics")
+    nights.titles(SECOND, theme("chess", "gambit", 9, 3))
+    said = message(nights.run("topics"), "topics")
+    assert "belong to none where" in said
+    assert themes_of(nights)["chess"] == {3}
 
 
-def test_only_the_packaged_text_model_knows_english_only() -> None:
-    assert knows_english_only(ENGLISH)
-    assert not knows_english_only(MULTILINGUAL | {"visual": "layout-descriptor@1"})
+def test_unchanged_library_is_left_alone(nights: Nights) -> None:
+    nights.run("topics")
+    files = {p: p.stat().st_mtime_ns for p in (nights.folder / "data" / "indexes").rglob("*.*")}
+    nights.run("topics")
+    assert {p: p.stat().st_mtime_ns for p in files} == files
+
+
+def test_name_given_by_hand_and_hidden_flag_outlive_a_full_clustering(nights: Nights) -> None:
+    nights.run("topics")
+    with nights.tables.session("naming", lambda _: None) as client:
+        given_names.write(client, TOPIC, 1, Given("Автомобили", hidden=True))
+    republish(nights.library, nights.tables, lambda _: None)
+    named = "SELECT topic_id, name, hidden FROM topics WHERE name = 'Автомобили'"
+    assert nights.query(named) == [(1, "Автомобили", True)]
+    nights.titles(SECOND, theme("cars", "engine", 9, 1, seed=1) | theme("chess", "gambit", 9, 3))
+    nights.run("topics", recluster=True)
+    assert nights.query(named) == [(1, "Автомобили", True)]
+
+
+def test_deleted_videos_leave_and_a_topic_without_videos_has_no_row(nights: Nights) -> None:
+    nights.run("topics")
+    nights.titles(FIRST, {v: of for v, of in THEMES.items() if not v.startswith("food")})
+    nights.run("topics")
+    assert themes_of(nights) == {"cats": {0}, "cars": {1}}
+    assert nights.query("SELECT topic_id FROM topics ORDER BY 1") == [(0,), (1,)]
+    nights.titles(SECOND, theme("chess", "gambit", 9, 3))
+    nights.run("topics", recluster=True)
+    assert themes_of(nights)["chess"] == {3}, "the id of what vanished is never given again"
+
+
+def test_tables_come_back_from_disk_when_clickhouse_was_lost(nights: Nights) -> None:
+    import shutil
+
+    nights.run("topics")
+    before = nights.topic_of()
+    shutil.rmtree(nights.folder / "state" / "clickhouse")
+    nights.titles(FIRST, THEMES)
+    said = message(nights.run("topics"), "topics")
+    assert nights.topic_of() == before
+    assert "a full clustering: these models' vectors were never clustered" in said
+
+
+def test_other_model_starts_a_new_space_under_the_old_ids(nights: Nights) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    turned = {v: (z[::-1].copy(), title) for v, (z, title) in THEMES.items()}
+    nights.titles(FIRST, turned, model="multilingual@2")
+    nights.run("topics")
+    assert nights.topic_of() == before
+
+
+def test_vectors_of_two_models_are_refused_with_what_mends_it(nights: Nights) -> None:
+    nights.titles(SECOND, theme("more", "word", 3, 3), model="multilingual@2")
+    with pytest.raises(ModelMismatch, match=r"title vectors were made by .*kadr ingest"):
+        nights.run("topics")
+
+
+def test_vectors_with_nan_are_refused_and_the_tables_stay(nights: Nights) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    nights.titles(SECOND, {"bad": (np.full(DIMENSION, np.nan, np.float32), "bad")})
+    with pytest.raises(ValueError, match="NaN"):
+        nights.run("topics")
+    assert nights.topic_of() == before
+
+
+def test_empty_library_has_empty_tables_and_says_so(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    assert "no video with a vector" in message(nights.run("topics"), "topics")
+    assert nights.query("SELECT count() FROM topics") == [(0,)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_videos_have_no_topic_and_a_message(tmp_path: Path, count: int) -> None:
+    nights = Nights(tmp_path)
+    nights.titles(FIRST, theme("cats", "kitten", count, 0))
+    assert "fewer than the 3 that make one" in message(nights.run("topics"), "topics")
+    assert set(nights.topic_of().values()) == {-1}
+
+
+def test_videos_that_are_all_the_same_are_one_topic_or_none_without_a_trace(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    (vector, title), *_ = THEMES.values()
+    nights.titles(FIRST, {f"v{i}": (vector, title) for i in range(6)})
+    nights.run("topics")
+    assert len(set(nights.topic_of().values())) == 1
+
+
+def test_suspiciously_large_topic_and_many_without_one_fail_their_checks(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.titles(FIRST, theme("cats", "kitten", 30, 0) | theme("cars", "engine", 6, 1))
+    assert checks(nights.run("topics"))["no_topic_is_suspiciously_large"] is False
+
+
+def test_name_is_carried_on_until_the_topic_has_drifted_away_from_it() -> None:
+    before = {"name": "cat, кошка спит"}
+    assert carried_name(before, ["dog", "cat"], "dog, cat") == "cat, кошка спит"
+    assert carried_name(before, ["race", "engine"], "race, engine") == "race, engine"
+    assert carried_name(None, ["race"], "race") == "race"

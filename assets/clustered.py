@@ -1,0 +1,153 @@
+"""What topics and people share: members gathered by batch, changes told, checks and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from assets.cluster_store import StoredClustering
+from ml.schemas import Dataset
+
+if TYPE_CHECKING:
+    from ml.stable_clusters import Clustering, Members
+
+RECLUSTER_TAG = "kadr/recluster"
+Vectors = tuple[list[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is clustered, sorted by key: float32[n, k], and the batch of each."""
+
+    keys: list[str]
+    z: np.ndarray
+    batch_of: list[str]
+
+
+def gather(
+    stored: StoredClustering | None,
+    inputs: Mapping[str, str],
+    read: Callable[[str], Vectors],
+    dimensions: int,
+) -> Items:
+    """The items of all batches; those of a batch that did not change are not read again.
+
+    Args:
+        stored: what is known, in the space that ``read`` gives; None to read everything.
+        inputs: batch to the fingerprint of what its items are made from, in order: of an item in
+            two batches the later one counts.
+        read: keys of a batch, and float32[len(keys), dimensions].
+        dimensions: length of the vectors.
+    """
+    held = _held(stored, inputs)
+    keys: list[str] = []
+    batch_of: list[str] = []
+    parts = [np.zeros((0, dimensions), np.float32)]
+    for batch in inputs:
+        names, z = held[batch] if batch in held else read(batch)
+        keys += names
+        batch_of += [batch] * len(names)
+        parts.append(np.asarray(z, np.float32).reshape(len(names), dimensions))
+    last = {key: row for row, key in enumerate(keys)}
+    rows = [last[key] for key in sorted(last)]
+    z = np.concatenate(parts)[rows]
+    return Items([keys[i] for i in rows], z, [batch_of[i] for i in rows])
+
+
+def _held(stored: StoredClustering | None, inputs: Mapping[str, str]) -> dict[str, Vectors]:
+    """The members of each batch that is as it was."""
+    if stored is None:
+        return {}
+    same = {batch for batch, made in inputs.items() if stored.inputs.get(batch) == made}
+    members = stored.clustering.members
+    rows: dict[str, list[int]] = {batch: [] for batch in same}
+    for row, batch in enumerate(stored.batch_of):
+        if batch in same:
+            rows[batch].append(row)
+    return {b: ([members.keys[i] for i in at], members.z[at]) for b, at in rows.items()}
+
+
+def asked_to_recluster(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run was asked for a full clustering (tag ``kadr/recluster``)."""
+    return context.run.tags.get(RECLUSTER_TAG, "") not in {"", "0", "false"}
+
+
+def change_rows(
+    clustering: Clustering, dataset: Dataset, names: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """Rows of ``topic_changes`` or ``people_changes`` for the last full clustering."""
+    key = dataset.key[-1]
+    return [
+        {
+            "clustering_no": clustering.number,
+            "change": change.kind,
+            key: change.id,
+            "name": names.get(change.id, ""),
+            "other_ids": list(change.other_ids),
+            "size_before": change.size_before,
+            "size_after": change.size_after,
+        }
+        for change in clustering.changes
+    ]
+
+
+def changes_table(stored: StoredClustering, dataset: Dataset) -> pa.Table:
+    """The whole history of changes."""
+    order = [(name, "ascending") for name in dataset.key]
+    return pa.Table.from_pylist(list(stored.history), dataset.schema).sort_by(order)
+
+
+def told(stored: StoredClustering, number: int) -> str:
+    """What the full clustering of that number changed, as a Markdown list."""
+    rows = [row for row in stored.history if row["clustering_no"] == number]
+    lines = [f"- {_sentence(row)}" for row in rows[:_TOLD]]
+    if len(rows) > _TOLD:
+        lines.append(f"- and {len(rows) - _TOLD} more: see the table of changes")
+    return "\n".join(lines) or "nothing appeared, vanished, split or merged"
+
+
+_TOLD = 40
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    one = next(int(value) for name, value in row.items() if name in {"topic_id", "person_id"})
+    name = f" ({plain(row['name'])})" if row["name"] else ""
+    others = ", ".join(map(str, row["other_ids"]))
+    how = {"split": f" into {others}", "merged": f" from {others}"}.get(row["change"], "")
+    return f"{one}{name} {row['change']}{how}: {row['size_before']} → {row['size_after']}"
+
+
+def plain(text: str) -> str:
+    """One line in which Markdown finds nothing to format."""
+    marks = "\\`*_[]<>()|#!~"
+    return "".join("\\" + c if c in marks else c for c in " ".join(text.split()))
+
+
+def check(asset: str, name: str, passed: bool, **metadata: Any) -> dg.AssetCheckResult:
+    """The result of a check that warns."""
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=["clickhouse", asset],
+        passed=bool(passed),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+def members_by_id(clustering: Clustering) -> dict[int, np.ndarray]:
+    """Rows of the members of each cluster, nearest its centroid first."""
+    members = clustering.members
+    order = np.lexsort((members.distance, members.ids))
+    ids, starts = np.unique(members.ids[order], return_index=True)
+    found = dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}
+    return {int(i): found.get(int(i), np.zeros(0, np.int64)) for i in (*clustering.ids, -1)}
+
+
+def source_of(members: Members) -> np.ndarray:
+    """How each member came to its cluster: clustered, joined or none."""
+    return np.where(members.ids < 0, "none", np.where(members.joined, "joined", "clustered"))

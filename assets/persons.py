@@ -1,0 +1,62 @@
+"""The asset ``persons``: the faces of a video joined into persons, with their times on screen."""
+
+# Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
+from collections.abc import Mapping
+
+import dagster as dg
+
+from assets.batches import BATCHES
+from assets.catalog import dataset_spec
+from assets.datasets import DatasetStore
+from assets.model_step import ledger_of, run_model
+from assets.models import OFF, Model, Rows
+from assets.resources import Library, Models
+from ml.schemas import FACES, PERSONS, VIDEOS
+
+# Raise when the same faces would be joined into other persons.
+VERSION = 1
+
+
+@dg.multi_asset(
+    name="persons",
+    specs=[dataset_spec(PERSONS, group="models", deps=["videos", "faces"])],
+    partitions_def=BATCHES,
+)
+def persons(
+    context: dg.AssetExecutionContext, library: Library, models: Models
+) -> dg.MaterializeResult:
+    """Join faces into persons, one video at a time."""
+    store, batch = library.datasets, context.partition_key
+    faces = ledger_of(store, FACES.name, batch)
+    return run_model(
+        context,
+        library,
+        PERSONS,
+        faces.keys,
+        lambda todo: store.rows(FACES, batch, video_ids=todo),
+        _joiner(models, _durations_s(store, batch)),
+    )
+
+
+def _joiner(models: Models, durations_s: Mapping[str, float]) -> Model:
+    """What joins faces, as a model: other faces models have other distances."""
+    if models.face_finder().identity == OFF:
+        return Model(OFF, lambda: iter)
+
+    def join(rows: Rows) -> Rows:
+        return _joined(rows, durations_s, models.profile.faces)
+
+    return Model(f"{models.face_finder().identity}+persons-{VERSION}", lambda: join)
+
+
+def _joined(rows: Rows, durations_s: Mapping[str, float], model_id: str) -> Rows:
+    from ml.faces import same_person_distance
+    from ml.people.joining import persons as join
+
+    yield from join(rows, durations_s, same_person_distance(model_id))
+
+
+def _durations_s(store: DatasetStore, batch: str) -> dict[str, float]:
+    ledger_of(store, VIDEOS.name, batch)
+    rows = store.table(VIDEOS, batch, ["video_id", "duration_s"]).to_pylist()
+    return {row["video_id"]: row["duration_s"] for row in rows}

@@ -1,0 +1,182 @@
+"""People stay themselves from night to night, in the tables that people read."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assets import given_names
+from assets.given_names import PERSON, Given
+from assets.people import republish
+from ml.vectors import ModelMismatch
+from tests.unit.nights import Nights, checks, message, seen
+
+FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
+# Anna (0) in three videos, Boris (1) in two, five others in one each.
+PERSONS = [
+    *(seen(video, 0) for video in ("a1", "a2", "ab")),
+    *(seen(video, 1, no=1) for video in ("ab", "b2")),
+    *(seen(f"c{n}", n) for n in range(2, 7)),
+]
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Nights:
+    nights = Nights(tmp_path)
+    nights.persons(FIRST, PERSONS)
+    return nights
+
+
+def who(nights: Nights) -> dict[tuple[str, int], int]:
+    rows = nights.query("SELECT video_id, person_no, person_id FROM video_people")
+    return {(video, no): person for video, no, person in rows}
+
+
+def test_who_appears_in_several_videos_is_one_person_and_the_others_stay_alone(
+    nights: Nights,
+) -> None:
+    result = nights.run("people")
+    found = who(nights)
+    assert [found[v, 0] for v in ("a1", "a2", "ab")] == [0, 0, 0]
+    assert [found[v, 1] for v in ("ab", "b2")] == [1, 1]
+    assert {found[f"c{n}", 0] for n in range(2, 7)} == {-1}
+    rows = "SELECT person_id, size, face_count, screen_s, name FROM people ORDER BY 1"
+    assert nights.query(rows) == [(0, 3, 6, 3.0, ""), (1, 2, 4, 2.0, "")]
+    assert all(checks(result).values())
+
+
+def test_persons_of_a_video_are_ranked_by_their_time_on_screen(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.persons(FIRST, [seen("v", 0, screen_s=9.0), seen("v", 1, no=1, screen_s=2.0)])
+    nights.run("people")
+    ranks = "SELECT person_no, rank FROM video_people ORDER BY rank"
+    assert nights.query(ranks) == [(0, 1), (1, 2)]
+
+
+def test_new_video_joins_its_person_and_nobody_else_moves(nights: Nights) -> None:
+    nights.run("people")
+    before = who(nights)
+    nights.persons(SECOND, [seen("a9", 0), seen("d9", 20)])
+    said = message(nights.run("people"), "people")
+    after = who(nights)
+    assert {key: after[key] for key in before} == before
+    assert (after["a9", 0], after["d9", 0]) == (0, -1)
+    assert "new persons joined" in said
+    assert nights.query("SELECT size FROM people WHERE person_id = 0") == [(4,)]
+
+
+def test_two_newcomers_of_one_video_are_never_one_person(nights: Nights) -> None:
+    nights.run("people")
+    nights.persons(SECOND, [seen("a9", 0, no=0, apart=0.05), seen("a9", 0, no=1, apart=0.3)])
+    nights.run("people")
+    after = who(nights)
+    assert (after["a9", 0], after["a9", 1]) == (0, -1)
+
+
+def test_full_clustering_keeps_ids_and_finds_who_is_new(nights: Nights) -> None:
+    nights.run("people")
+    before = who(nights)
+    nights.persons(SECOND, [seen("d8", 20), seen("d9", 20)])
+    nights.run("people", recluster=True)
+    after = who(nights)
+    assert {key: after[key] for key in before} == before
+    assert (after["d8", 0], after["d9", 0]) == (2, 2)
+    told = "SELECT change, person_id FROM people_changes WHERE clustering_no = 2"
+    assert nights.query(told) == [("appeared", 2)]
+
+
+def test_name_given_by_hand_outlives_a_full_clustering(nights: Nights) -> None:
+    nights.run("people")
+    with nights.tables.session("naming", lambda _: None) as client:
+        given_names.write(client, PERSON, 0, Given("Анна"))
+    republish(nights.library, nights.tables, lambda _: None)
+    nights.persons(SECOND, [seen("d8", 20), seen("d9", 20)])
+    nights.run("people", recluster=True)
+    assert nights.query("SELECT name FROM people WHERE person_id = 0") == [("Анна",)]
+
+
+def test_deleted_video_takes_its_persons_along(nights: Nights) -> None:
+    nights.run("people")
+    nights.persons(FIRST, [row for row in PERSONS if row["video_id"] not in {"ab", "b2"}])
+    nights.run("people")
+    assert set(who(nights).values()) == {0, -1}
+    assert nights.query("SELECT person_id, size FROM people") == [(0, 2)]
+
+
+@pytest.mark.parametrize("persons", [[], [seen("v", 0)]], ids=["nobody", "one"])
+def test_library_in_which_nobody_appears_twice_has_no_people(tmp_path: Path, persons: list) -> None:
+    nights = Nights(tmp_path)
+    nights.persons(FIRST, persons)
+    said = message(nights.run("people"), "people")
+    assert "no people" in said or "0 people among 1" in said
+    assert nights.query("SELECT count() FROM people") == [(0,)]
+
+
+def test_videos_that_are_all_the_same_show_one_person(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    same = seen("v", 3)["embedding"]
+    nights.persons(FIRST, [seen(f"v{n}", 3, embedding=same) for n in range(6)])
+    nights.run("people")
+    assert nights.query("SELECT size FROM people") == [(6,)]
+
+
+def test_persons_of_two_models_are_refused_with_what_mends_it(nights: Nights) -> None:
+    nights.persons(SECOND, [seen("z", 9)], model="other faces")
+    with pytest.raises(ModelMismatch, match=r"made by faces and by other faces.*kadr ingest"):
+        nights.run("people")
+
+
+def test_vectors_with_nan_are_refused_and_the_tables_stay(nights: Nights) -> None:
+    nights.run("people")
+    before = who(nights)
+    nights.persons(SECOND, [seen("bad", 9, embedding=[float("nan")] * 128)])
+    with pytest.raises(ValueError, match="NaN"):
+        nights.run("people")
+    assert who(nights) == before
+
+
+def picture(nights: Nights, name: str, pixels: np.ndarray, file: str = "1.jpg") -> None:
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=95)
+    nights.library.known_faces.put_bytes(data.getvalue(), f"{name}/{file}")
+
+
+def test_known_people_name_who_they_show_and_bad_pictures_are_told(tmp_path: Path) -> None:
+    from skimage.data import astronaut, coffee
+
+    from ml.faces import PACKAGED, load_face_finder
+
+    nights = Nights(tmp_path)
+    (face, *_) = load_face_finder(PACKAGED, profile="embedded", device="cpu").faces_of(astronaut())
+    own = {"embedding": [float(v) for v in face.embedding]}
+    others = [seen(f"c{n}", n) for n in range(2, 5)]
+    nights.persons(FIRST, [seen("space", 0, **own), *others])
+    picture(nights, "Eileen Collins", astronaut())
+    picture(nights, "Nobody", coffee())
+    picture(nights, "Two", np.concatenate([astronaut(), astronaut()], axis=1))
+    nights.library.known_faces.put_bytes(b"not a picture", "Broken/1.jpg")
+    result = nights.run("people")
+    rows = nights.query("SELECT name, is_known, size FROM people")
+    assert rows == [("Eileen Collins", True, 1)]
+    assert checks(result)["known_people_are_usable"] is False
+    (problems,) = (
+        e.metadata["problems"].value
+        for e in result.get_asset_check_evaluations()
+        if e.check_name == "known_people_are_usable"
+    )
+    said = " ".join(problems)
+    assert "known_people/Nobody/1.jpg shows no face" in said
+    assert "known_people/Two/1.jpg shows two faces" in said
+    assert "known_people/Broken/1.jpg cannot be read" in said
+
+
+def test_suspiciously_frequent_person_fails_the_check(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    others = [seen(f"c{n}", 1 + n % 120) for n in range(60)]
+    nights.persons(FIRST, [*(seen(f"v{n}", 0) for n in range(50)), *others])
+    assert checks(nights.run("people"))["no_person_is_suspiciously_large"] is False
