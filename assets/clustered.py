@@ -122,12 +122,6 @@ def _sentence(row: Mapping[str, Any]) -> str:
     return f"{one}{name} {row['change']}{how}: {row['size_before']} → {row['size_after']}"
 
 
-def plain(text: str) -> str:
-    """One line in which Markdown finds nothing to format."""
-    marks = "\\`*_[]<>()|#!~"
-    return "".join("\\" + c if c in marks else c for c in " ".join(text.split()))
-
-
 def check(asset: str, name: str, passed: bool, **metadata: Any) -> dg.AssetCheckResult:
     """The result of a check that warns."""
     return dg.AssetCheckResult(

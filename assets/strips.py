@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.datasets import DatasetStore
+from assets.pictures import plain_line
 from ml.schemas import FRAMES, VERDICTS
 
 # Pages keep these in the event log, so they are small: 40 kB each.
@@ -113,11 +113,6 @@ def _in_turn(pairs: pa.Table) -> Iterator[dict[str, Any]]:
 
 def _markdown(pair: Mapping[str, Any], picture: bytes) -> str:
     code = base64.b64encode(picture).decode()
-    names = f"{_plain(pair['copy_id'])} of {_plain(pair['original_id'])}"
-    said = _plain(f"{pair['verdict']}, {pair['score']:.2f}: {pair['reason']}")
+    names = f"{plain_line(pair['copy_id'])} of {plain_line(pair['original_id'])}"
+    said = plain_line(f"{pair['verdict']}, {pair['score']:.2f}: {pair['reason']}")
     return f"**{names}**: {said}\n\n![{names}](data:image/jpeg;base64,{code})"
-
-
-def _plain(text: str) -> str:
-    """One line in which Markdown finds nothing to format."""
-    return re.sub(r"([\\`*_\[\]<>()|#!~])", r"\\\1", " ".join(text.split()))

@@ -31,9 +31,8 @@ def describe(
             long as one of the name's words is among its terms.
         read: from video ids to their documents.
     """
-    from ml.topics.map import topic_map
-
     from ml.taxonomy import default_taxonomy, path_text
+    from ml.topics.map import topic_map
     from ml.topics.naming import TopicWords, nearest_entries, topic_name, topic_terms
 
     ids = clustering.ids.tolist()

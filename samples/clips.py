@@ -2,7 +2,8 @@
 
 Six themes of four to six clips and three clips that fit none. Each photograph is used in one clip
 only, except the astronaut, who appears in two: so clips share no pictures unless the truth says
-that they do.
+that they do. Four made-up presenters stand before drawings, each in four clips of several themes
+and each time at another place, size and turn of the head; two of them meet in money-02.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from samples.captions import Caption
-from samples.scenes import Shot, View
+from samples.scenes import Guest, Shot, View
 
 _WHOLE = View(0.5, 0.5, 1)
 
@@ -57,12 +58,33 @@ def _photo(
     return Shot(seconds, picture, View(*start), View(*end), tone)
 
 
-def _drawn(seconds: float, picture: str, close: tuple[float, float, float] | None = None) -> Shot:
-    """A drawing, whole or in a close-up that creeps closer."""
+def _drawn(
+    seconds: float,
+    picture: str,
+    close: tuple[float, float, float] | None = None,
+    *guests: Guest,
+) -> Shot:
+    """A drawing, whole or in a close-up that creeps closer, with guests before it."""
     if close is None:
-        return Shot(seconds, picture, _WHOLE, _WHOLE)
+        return Shot(seconds, picture, _WHOLE, _WHOLE, guests=guests)
     x, y, zoom = close
-    return Shot(seconds, picture, View(x, y, zoom), View(x, y, zoom * 1.15))
+    return Shot(seconds, picture, View(x, y, zoom), View(x, y, zoom * 1.15), guests=guests)
+
+
+def _boris(x: float, height: float, turn_px: float, tone: str = "plain") -> Guest:
+    return Guest("Boris Veter", x, height, turn_px, tone)
+
+
+def _maria(x: float, height: float, turn_px: float, tone: str = "plain") -> Guest:
+    return Guest("Maria Lindqvist", x, height, turn_px, tone)
+
+
+def _nadia(x: float, height: float, turn_px: float, tone: str = "plain") -> Guest:
+    return Guest("Nadia Okoro", x, height, turn_px, tone)
+
+
+def _tom(x: float, height: float, turn_px: float, tone: str = "plain") -> Guest:
+    return Guest("Tom Harlan", x, height, turn_px, tone)
 
 
 SPACE = (
@@ -83,7 +105,8 @@ SPACE = (
         "Луна обходит Землю за четыре недели. Астрономия для школьников. "
         "How the moon moves around the earth.",
         "Science: Space: Moon, Education",
-        (_photo(3.4, "moon", (0.5, 0.7, 1.2), (0.45, 0.45, 2)), _drawn(3.6, "moon_orbit")),
+        (_photo(3.4, "moon", (0.5, 0.7, 1.2), (0.45, 0.45, 2)), _drawn(3.6, "moon_orbit", None,
+                _nadia(0.2, 0.9, -4))),
         (_ru("Луна и Земля", 0.5, 6.5),),
         speech=("moon",), file_type="mkv",
     ),
@@ -125,7 +148,8 @@ SPACE = (
         "Как планеты движутся вокруг Солнца: космос для детей. The planets of the solar system "
         "and their orbits.",
         "Science: Space: Planets, Education",
-        (_drawn(3.5, "planets"), _drawn(3, "planets", (0.5, 0.47, 1.8))),
+        (_drawn(3.5, "planets"), _drawn(3, "planets", (0.5, 0.47, 1.8),
+                _boris(0.24, 0.78, -3))),
         (_ru("Планеты вокруг Солнца", 0.5, 6.0, "top"),),
         speech=("planets",),
     ),
@@ -156,7 +180,8 @@ PETS = (
         "How often should you feed your cat?",
         "A vet's short advice: two meals a day and fresh water. Cat care for new owners.",
         "Animals: Pets: Cats, Education",
-        (_drawn(4.5, "cat_walk"), _drawn(3, "cat_walk", (0.62, 0.6, 1.6))),
+        (_drawn(4.5, "cat_walk"), _drawn(3, "cat_walk", (0.62, 0.6, 1.6),
+                _maria(0.36, 0.74, 3))),
         (_en("Feed your cat twice a day", 0.8, 6.8, "top"),),
         speech=("feeding",), fps=30,
     ),
@@ -165,7 +190,8 @@ PETS = (
         "Домашний аквариум для начинающих",
         "Рыбки, растения и вода: уход за домашним аквариумом. Pet fish in a home aquarium.",
         "Animals: Pets: Fish",
-        (_drawn(4, "aquarium"), _drawn(3, "aquarium", (0.55, 0.45, 1.7))),
+        (_drawn(4, "aquarium"), _drawn(3, "aquarium", (0.55, 0.45, 1.7),
+                _tom(0.52, 0.8, 4, "warm"))),
         (_ru("Домашний аквариум", 0.6, 6.4),),
         sound="speech+music", speech=("aquarium",), file_type="mkv",
     ),
@@ -205,7 +231,8 @@ COOKING = (
         "Latte art for beginners",
         "Warm milk, a white cup and a steady hand: how to draw a heart on your coffee.",
         "Food: Drinks: Coffee, Education",
-        (_drawn(3.5, "latte"), _drawn(3, "latte", (0.5, 0.5, 1.4))),
+        (_drawn(3.5, "latte"), _drawn(3, "latte", (0.5, 0.5, 1.4),
+                _nadia(0.74, 0.88, -3))),
         (_en("Latte art", 0.4, 3.2, "top"), _en("Draw a heart", 3.8, 6.2)),
         speech=("latte",), file_type="webm",
     ),
@@ -214,7 +241,8 @@ COOKING = (
         "Домашний хлеб в духовке",
         "Рецепт хлеба: тесто, духовка и сорок минут. How to bake bread in the oven at home.",
         "Food: Recipes: Baking",
-        (_drawn(4, "oven"), _drawn(2.5, "oven", (0.5, 0.6, 1.6))),
+        (_drawn(4, "oven"), _drawn(2.5, "oven", (0.5, 0.6, 1.6),
+                _maria(0.78, 0.7, -4, "warm"))),
         (_ru("Хлеб в духовке 40 минут", 0.6, 6.0, "top"),),
         speech=("bread",), file_type="mov",
     ),
@@ -245,7 +273,8 @@ TRAVEL = (
         "Огни ночного города: прогулка по реке",
         "Путешествие по вечернему городу на теплоходе. A boat trip and the city lights at night.",
         "Travel: Cities: Night walks",
-        (_drawn(3.5, "skyline"), _drawn(2.8, "skyline", (0.55, 0.45, 1.6))),
+        (_drawn(3.5, "skyline"), _drawn(2.8, "skyline", (0.55, 0.45, 1.6),
+                _boris(0.5, 0.68, 0, "warm"))),
         (_ru("Ночной город", 0.5, 5.8, "top"),),
         speech=("night",),
     ),
@@ -254,7 +283,8 @@ TRAVEL = (
         "By train through the mountains",
         "A railway journey: windows, valleys and villages on the way to the mountains.",
         "Travel: Railways: Mountain lines",
-        (_drawn(4, "train"), _drawn(3, "train", (0.6, 0.65, 1.5))),
+        (_drawn(4, "train"), _drawn(3, "train", (0.6, 0.65, 1.5),
+                _tom(0.25, 0.74, -4))),
         (_en("Train to the mountains", 0.6, 6.4, "top"),),
         speech=("train",), file_type="mpg",
     ),
@@ -263,7 +293,8 @@ TRAVEL = (
         "Поход в горы: что взять с собой",
         "Карта, обувь и рюкзак: собираемся в горный поход. A hike in the mountains.",
         "Travel: Hiking: Mountains",
-        (_drawn(4, "hiking"), _drawn(2.8, "hiking", (0.55, 0.62, 1.7))),
+        (_drawn(4, "hiking"), _drawn(2.8, "hiking", (0.55, 0.62, 1.7),
+                _nadia(0.3, 0.8, 3, "warm"))),
         (_ru("Поход в горы", 0.5, 6.2, "top"),),
         speech=("hiking",), size=(480, 270),
     ),
@@ -285,7 +316,8 @@ CARS = (
         "Red car on the coast road: long drive",
         "A test drive of a fast red car along the sea, from noon to evening.",
         "Cars: Test drives: Sports cars",
-        (_drawn(5, "coast_road"), _drawn(3.5, "coast_road", (0.47, 0.75, 1.8)),
+        (_drawn(5, "coast_road"), _drawn(3.5, "coast_road", (0.47, 0.75, 1.8),
+                _tom(0.7, 0.92, 2)),
          _drawn(3.5, "coast_road", (0.6, 0.45, 1.3))),
         (_en("Coast road test drive", 0.5, 4.6, "top"), _en("Speed 90", 5.4, 8.2),
          _en("Thanks for watching", 9.0, 11.6, "centre")),
@@ -306,7 +338,8 @@ CARS = (
         "Final lap: the blue car wins the race",
         "Highlights of the motor race: four cars, one second between the first two.",
         "Cars: Motor sport: Racing, Sport",
-        (_drawn(4.5, "race"), _drawn(3, "race", (0.62, 0.5, 1.4))),
+        (_drawn(4.5, "race"), _drawn(3, "race", (0.62, 0.5, 1.4),
+                _boris(0.76, 0.72, 4))),
         (_en("FINAL LAP", 0.5, 3.0, "centre"), _en("Winner: blue car", 4.8, 7.2, "top")),
         speech=("race",), fps=30,
     ),
@@ -315,7 +348,8 @@ CARS = (
         "Правила дорожного движения: светофор",
         "Урок для водителей: красный и зелёный сигнал. A driving lesson about traffic lights.",
         "Cars: Driving lessons: Road rules, Education",
-        (_drawn(4.5, "crossing"), _drawn(2.5, "crossing", (0.68, 0.6, 1.35))),
+        (_drawn(4.5, "crossing"), _drawn(2.5, "crossing", (0.68, 0.6, 1.35),
+                _nadia(0.5, 0.95, 0))),
         (_ru("Правила движения", 0.5, 6.6, "bottom"),),
         speech=("lights",),
     ),
@@ -337,7 +371,8 @@ MONEY = (
         "Why prices rise: inflation and the market",
         "The economy this year in one chart: prices, the market and your money.",
         "Business: Economy: Inflation, News",
-        (_drawn(4.4, "line_chart"), _drawn(2.4, "line_chart", (0.6, 0.5, 1.4))),
+        (_drawn(4.4, "line_chart"), _drawn(2.4, "line_chart", (0.6, 0.5, 1.4),
+                _boris(0.26, 0.8, 3), _maria(0.72, 0.76, -2))),
         (_en("Inflation and prices", 0.4, 6.4, "top"),),
         speech=("prices",),
     ),
@@ -346,7 +381,8 @@ MONEY = (
         "Как копить деньги: пять простых шагов",
         "Семейный бюджет, вклад в банке и экономия. How to save money every month.",
         "Business: Money: Saving",
-        (_drawn(4.2, "coin_stacks"), _drawn(2.3, "coin_stacks", (0.62, 0.55, 1.4))),
+        (_drawn(4.2, "coin_stacks"), _drawn(2.3, "coin_stacks", (0.62, 0.55, 1.4),
+                _maria(0.2, 0.8, 0))),
         (_ru("Как копить деньги", 0.5, 6.0, "top"),),
         speech=("saving",),
     ),
@@ -355,7 +391,8 @@ MONEY = (
         "Company report: sales of the second half",
         "The company sold more products than last year: the business report in a minute.",
         "Business: Economy: Company reports, News",
-        (_drawn(4.4, "bar_chart"), _drawn(2.4, "bar_chart", (0.68, 0.55, 1.4))),
+        (_drawn(4.4, "bar_chart"), _drawn(2.4, "bar_chart", (0.68, 0.55, 1.4),
+                _tom(0.24, 0.96, 0))),
         (_en("Sales report 2025", 0.4, 6.4, "bottom"),),
         speech=("sales",), size=(480, 270),
     ),

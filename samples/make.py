@@ -2,6 +2,7 @@
 
 FOLDER/catalogue.csv    video_id, uri, published_at, title, description, tags, licensed
 FOLDER/clips/           the videos: originals, planted copies and two broken files
+FOLDER/known_people/    NAME/1.jpg: two people whose names are known, to name faces after
 FOLDER/truth/           what is known about them (see samples.truth); not for ingestion
 FOLDER/made.json        generator version and seed; written last, so a folder that has it is whole
 """
@@ -28,11 +29,11 @@ from samples.clips import CLIPS, Clip
 from samples.copies import COPIES, Copy, Part, edit, resized
 from samples.drawings import DRAWINGS
 from samples.encode import FILE_TYPES, read_frames, stretched, write_video
-from samples.scenes import Shot, scene
+from samples.scenes import FACES, Shot, photograph, scene
 from samples.sound import RATE_HZ, Sentence, music, read_sound, sound_track
 
 # Change it when the files that `make_library` writes change: an older library is then made anew.
-VERSION = 2
+VERSION = 3
 TRUNCATED, TEXT_FILE = "broken-01", "broken-02"
 _BROKEN = {
     TRUNCATED: ("Upload interrupted", "space-04"),
@@ -42,6 +43,8 @@ _BROKEN_PUBLISHED_AT = "2026-06-08T08:00:00Z"
 # The licensed base: an original that a copy shows, and one that no other video shows.
 LICENSED = ("cars-03", "travel-03")
 _TRUTH_FILES = ("pairs.csv", "labels.csv", "shared_pictures.csv")
+_PHOTOGRAPHED, _MADE_UP = FACES["astronaut"], "Nadia Okoro"
+_KNOWN_PEOPLE = (f"{_PHOTOGRAPHED}/1.jpg", f"{_MADE_UP}/1.jpg")
 
 Progress = Callable[[str, int, int], None]
 
@@ -76,6 +79,7 @@ def make_library(
     report = _Reporter(len(names), progress)
     facts = _make_videos(folder, seed, clips.values(), copies.values(), processes, report)
     _make_broken(folder, broken, report)
+    _write_known_people(folder / "known_people")
     _write_tables(folder, clips, copies, broken, facts)
     (folder / "made.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     return folder
@@ -126,6 +130,7 @@ def _clear(folder: Path) -> None:
     ours |= {Path("clips", _file_name(clip.video_id, clip.file_type)) for clip in CLIPS}
     ours |= {Path("clips", _file_name(copy.video_id, copy.file_type)) for copy in COPIES}
     ours |= {Path("clips", f"{name}.mp4") for name in _BROKEN}
+    ours |= {Path("known_people", name) for name in _KNOWN_PEOPLE}
     there = [path for path in folder.rglob("*") if not path.is_dir()] if folder.exists() else []
     foreign = [path for path in there if path.relative_to(folder) not in ours]
     if foreign:
@@ -134,7 +139,7 @@ def _clear(folder: Path) -> None:
             "choose another folder or empty this one"
         )
     (folder / "made.json").unlink(missing_ok=True)  # first: from here on the folder is unfinished
-    for name in ("clips", "truth"):
+    for name in ("clips", "truth", "known_people"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
@@ -295,6 +300,22 @@ def _make_broken(folder: Path, names: Sequence[str], report: _Reporter) -> None:
         else:
             path.write_text("This is a note, not a video.\n" * 40, encoding="utf-8")
         report(name)
+
+
+def _write_known_people(folder: Path) -> None:
+    """One picture of the photographed person and one of a presenter, each in a folder of its own.
+
+    The others stay unknown, so that a library has faces without a name too.
+    """
+    from PIL import Image
+
+    from samples.presenters import portrait
+
+    # The photograph around the face, in the 190 pixels from the hair to the collar.
+    pictures = (photograph("astronaut")[10:200, 130:320], portrait(_MADE_UP))
+    for name, picture in zip(_KNOWN_PEOPLE, pictures, strict=True):
+        (folder / name).parent.mkdir(parents=True)
+        Image.fromarray(picture).save(folder / name, quality=92)
 
 
 def _write_tables(

@@ -49,6 +49,21 @@ class View:
 
 
 @dataclass(frozen=True)
+class Guest:
+    """A made-up presenter of `samples.presenters` who stands at the picture's lower edge.
+
+    ``x`` is the middle of the face as a share of the frame's width, ``height`` that of head and
+    shoulders as a share of its height. ``turn_px`` turns the head, -5 to 5; ``tone`` is the light.
+    """
+
+    person: str
+    x: float
+    height: float = 0.8
+    turn_px: float = 0
+    tone: str = "plain"
+
+
+@dataclass(frozen=True)
 class Shot:
     """A stretch of a clip without a cut: a photograph seen from view to view, or a drawing."""
 
@@ -57,6 +72,7 @@ class Shot:
     start: View
     end: View
     tone: str = "plain"
+    guests: tuple[Guest, ...] = ()
 
 
 def photograph(name: str) -> np.ndarray:
@@ -203,7 +219,13 @@ def drawn_scene(shot: Shot, width: int, height: int, rng: np.random.Generator) -
 
 
 def scene(shot: Shot, width: int, height: int, rng: np.random.Generator) -> Scene:
-    """The pictures of ``shot``. Raises KeyError for a picture that is not known."""
+    """The pictures of ``shot``. Raises KeyError for a picture or a person that is not known."""
     if shot.picture in PHOTOGRAPHS:
-        return photo_scene(shot, width, height)
-    return drawn_scene(shot, width, height, rng)
+        pictures = photo_scene(shot, width, height)
+    else:
+        pictures = drawn_scene(shot, width, height, rng)
+    if not shot.guests:
+        return pictures
+    from samples.presenters import with_guests
+
+    return with_guests(pictures, shot.guests, width, height)

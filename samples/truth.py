@@ -59,15 +59,20 @@ def clip_facts(clip: Clip, speech: Sequence[Sentence]) -> Facts:
     """The facts of an original clip; ``speech`` is what `samples.sound` put into it."""
     starts = [sum(shot.seconds for shot in clip.shots[:n]) for n in range(len(clip.shots))]
     faces = tuple(
-        (FACES[shot.picture], start, start + shot.seconds)
+        (person, start, start + shot.seconds)
         for start, shot in zip(starts, clip.shots, strict=True)
-        if shot.picture in FACES
+        for person in _people(shot)
     )
     pictures = tuple(dict.fromkeys(shot.picture for shot in clip.shots))
     return Facts(
         clip.theme, clip.language, clip.sound, clip.seconds, clip.size, clip.fps,
         tuple(speech), clip.captions, faces, tuple(starts), pictures,
     )  # fmt: skip
+
+
+def _people(shot: Shot) -> list[str]:
+    photographed = [FACES[shot.picture]] if shot.picture in FACES else []
+    return [*photographed, *(guest.person for guest in shot.guests)]
 
 
 def copy_facts(copy: Copy, originals: dict[str, Facts], new_speech: Sequence[Sentence]) -> Facts:
@@ -88,7 +93,11 @@ def copy_facts(copy: Copy, originals: dict[str, Facts], new_speech: Sequence[Sen
             if part.start_s < cut < part.end_s
         ]
         pictures += facts.pictures
-        faces += [(who, *_moved(start, part, a, b)) for who, a, b in facts.faces]
+        faces += [
+            (who, *_moved(start, part, a, b))
+            for who, a, b in facts.faces
+            if a < part.end_s and b > part.start_s
+        ]
         if copy.keeps_captions:
             captions += _moved_captions(start, part, facts.captions)
     if copy.sound == "kept":

@@ -31,12 +31,15 @@ def test_assets_and_jobs_are_these(tmp_path: Path) -> None:
     defs = _defs(tmp_path)
     keys = {k.to_user_string() for k in defs.resolve_asset_graph().get_all_asset_keys()}
     tables = ("videos", "frames", "asr_segments", "ocr_lines", "frame_embeddings", "video_texts")
-    tables += ("video_embeddings", "topics", "video_topics")
+    tables += ("video_embeddings", "topics", "video_topics", "topic_changes")
+    tables += ("faces", "people", "video_people", "people_changes")
     tables += ("duplicate_pairs", "duplicate_groups", "copyright_hits")
     datasets = {"videos", "frames", "motion", "audio", "asr", "ocr", "visual", "text"}
+    datasets |= {"faces", "persons"}
     datasets |= {"copy_descriptors", "audio_fingerprints", "duplicate_pairs"}
     assert keys == datasets | {f"clickhouse/{t}" for t in tables} | {"video_index", "text_index"}
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"batch", "library"}
+    assert [schedule.name for schedule in defs.schedules or ()] == ["recluster"]
 
 
 def test_every_dataset_is_in_the_catalogue_with_its_columns(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ STEPS = (
     "ocr: ",
     "visual: ",
     "text: ",
+    "faces: ",
+    "persons: ",
     "copy_descriptors: ",
     "audio_fingerprints: ",
     "duplicate_pairs: ",
@@ -24,11 +26,12 @@ STEPS = (
     "video_index: ",
     "text_index: ",
     "topics: ",
+    "people: ",
     "copies: ",
 )
 # On a few clips these take milliseconds: the kill that was meant for one may find it done, and
 # the next run then has nothing to say of it.
-MAY_BE_DONE = {"video_index: ", "text_index: ", "topics: ", "copies: "}
+MAY_BE_DONE = {"persons: ", "video_index: ", "text_index: ", "topics: ", "people: ", "copies: "}
 
 
 def _files(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -37,8 +37,8 @@ def test_terms_set_topics_apart_and_name_them() -> None:
         }
     )
     assert list(terms) == [0, 1]
-    assert terms[0][0] == "cat"
-    assert terms[1][0] == "bread"
+    assert "cat" in terms[0][0]
+    assert "bread" in terms[1][0]
 
 
 def test_name_is_the_foremost_terms_or_the_number() -> None:

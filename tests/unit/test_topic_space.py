@@ -170,14 +170,14 @@ def test_same_theme_in_two_languages_meets_by_the_taxonomy() -> None:
     draw = np.random.default_rng(0)
     # A model without Russian gives Russian texts much the same vector.
     rows = draw.standard_normal((24, 16)) * 0.1
-    rows[[i for i in range(24) if i % 4 >= 2], 0] += 1
+    for number in range(24):
+        rows[number, (0, 1, 2, 2)[number % 4]] += 1
     titles = {"title": dict(zip(ids, texts, strict=True))}
     channels = {"title": (ids, rows.astype(np.float32))}
     whole = TopicLibrary(channels, {"title": ENGLISH}, titles)
     _, z = TopicSpace.fit(whole).project(whole)
     cosines = z @ z.T
-    assert cosines[0::4, 2::4].mean() > 0.5
-    assert cosines[0::4, 3::4].mean() < 0.2
+    assert cosines[0::4, 2::4].mean() > cosines[0::4, 3::4].mean() + 0.3
 
 
 def test_packaged_picture_descriptor_weighs_less_than_a_learned_one() -> None:
