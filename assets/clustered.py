@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.cluster_store import StoredClustering
+from assets.pictures import plain_line
 from ml.schemas import Dataset
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ _TOLD = 40
 
 def _sentence(row: Mapping[str, Any]) -> str:
     one = next(int(value) for name, value in row.items() if name in {"topic_id", "person_id"})
-    name = f" ({plain(row['name'])})" if row["name"] else ""
+    name = f" ({plain_line(row['name'])})" if row["name"] else ""
     others = ", ".join(map(str, row["other_ids"]))
     how = {"split": f" into {others}", "merged": f" from {others}"}.get(row["change"], "")
     return f"{one}{name} {row['change']}{how}: {row['size_before']} → {row['size_after']}"
