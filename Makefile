@@ -58,6 +58,10 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.extract
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.topics
+	$(BIN)/python -m benchmarks.topics_library
+	$(BIN)/python -m benchmarks.faces
+	$(BIN)/python -m benchmarks.people
+	$(BIN)/python -m benchmarks.cluster --largest 100000
 	$(BIN)/python -m benchmarks.copies make --out build/copies
 	$(BIN)/python -m benchmarks.copies run --out build/copies
 	$(BIN)/python -m benchmarks.copies_scale --videos 10000 100000

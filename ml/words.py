@@ -35,7 +35,7 @@ themselves then there these they thing things this those though through to today
 up upon us ve very via want was wasn way we welcome well were weren what when where whether which
 while who whom whose why will with within without won would wouldn yeah yes yet you your yours
 yourself yourselves
-channel com http https please subscribe video videos www
+channel com comment everybody everyone forget http https please subscribe video videos watch www
 ask become begin bring call come explain find follow give happen keep learn leave look put return
 show start stay take tell try turn use went
 two three four five six seven eight nine ten fifteen twenty thirty forty hundred thousand
@@ -51,7 +51,7 @@ _RUSSIAN = """
 раз разве с сам самый свой себе себя сегодня сейчас со спасибо так также такая такие такой там те
 тебе тебя тем теперь то тобой тогда того тоже той только том тот ту тут ты у уж уже хорошо хотеть
 хоть хотя чего чей чем через что чтобы чтоб чуть эта эти это этого этой этом этот эту я
-видео канал подписаться подписывайтесь ролик
+видео добро забывать забыть канал комментарий подписаться подписывайтесь пожаловать просмотр ролик
 брать взять взяться выбрать дать идти узнать найти находить научить научиться начать
 показать показывать показываю разбирать разбираем рассказать рассказывать смотреть стать учиться
 два две три четыре пять шесть семь восемь девять десять пятнадцать двадцать тридцать сорок сто

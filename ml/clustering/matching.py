@@ -18,6 +18,8 @@ SAME_SHARE = 0.5
 SIZEABLE_SHARE = 0.25
 # Pairs of centroids of a block: 32 MB in float32.
 _BLOCK = 1 << 23
+# Of squared lengths, in float32: what a product of two rows may be off.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def match(
     if not a or not b:
         return np.full(b, NONE, np.int64)
     known = _sparse(shared, a, b)
-    old, new, count = _candidates(old_centroids, new_centroids, old_reach, new_reach, known)
+    old, new, count = _candidates(old_centroids, new_centroids, old_reach, known)
     unit = np.minimum(old_reach[old], new_reach[new])
     distance = np.linalg.norm(old_centroids[old] - new_centroids[new], axis=1)
     near = distance <= unit
@@ -135,14 +137,11 @@ def changes(
     An old cluster is split if two or more new ones hold a sizeable part of it: a quarter of its
     known members, or, for one with a new id, so many that they are half of it. A new one is
     merged if it holds a sizeable part of two or more old ones, with the sides exchanged. No part
-    is smaller than the smallest cluster. What a split or a merger tells of is not told again as
-    appeared or vanished.
+    is smaller than the smallest cluster. What a split or a merger tells is not told again.
 
     Args:
-        old_ids: ids before, all different.
-        old_sizes: their members.
-        new_ids: ids now, all different; equal ids are the same cluster.
-        new_sizes: their members.
+        old_ids, old_sizes: ids before, all different, and how many members they had.
+        new_ids, new_sizes: the same now; equal ids are the same cluster.
         shared: as in `match`.
 
     Returns:
@@ -152,19 +151,16 @@ def changes(
     new_ids, new_sizes = np.asarray(new_ids, np.int64), np.asarray(new_sizes, np.int64)
     gone, fresh = ~np.isin(old_ids, new_ids), ~np.isin(new_ids, old_ids)
     known = _sparse(shared, len(old_ids), len(new_ids))
-    of_old, of_new = known.sum(axis=1), known.sum(axis=0)
-    (old, new), count = known.tocoo().coords, known.tocoo().data
-    large = count >= min([*old_sizes, *new_sizes], default=1)
-    taken = (count >= SIZEABLE_SHARE * of_old[old]) | (fresh[new] & (2 * count >= new_sizes[new]))
-    given = (count >= SIZEABLE_SHARE * of_new[new]) | (gone[old] & (2 * count >= old_sizes[old]))
-    splits = _several(old_ids[old[large & taken]], new_ids[new[large & taken]])
-    mergers = _several(new_ids[new[large & given]], old_ids[old[large & given]])
-    told_old, told_new = _told(splits, mergers), _told(mergers, splits)
+    least = min([*old_sizes, *new_sizes], default=1)
+    splits = _parts(known, old_ids, new_ids, new_sizes * fresh, least)
+    mergers = _parts(known.T, new_ids, old_ids, old_sizes * gone, least)
+    vanished = set(old_ids[gone].tolist()).difference(splits, *mergers.values())
+    appeared = set(new_ids[fresh].tolist()).difference(mergers, *splits.values())
     found: dict[str, dict[int, tuple[int, ...]]] = {
         "split": splits,
         "merged": mergers,
-        "vanished": dict.fromkeys(sorted(set(old_ids[gone].tolist()) - told_old), ()),
-        "appeared": dict.fromkeys(sorted(set(new_ids[fresh].tolist()) - told_new), ()),
+        "vanished": dict.fromkeys(sorted(vanished), ()),
+        "appeared": dict.fromkeys(sorted(appeared), ()),
     }
     before = dict(zip(old_ids.tolist(), old_sizes.tolist(), strict=True))
     after = dict(zip(new_ids.tolist(), new_sizes.tolist(), strict=True))
@@ -181,7 +177,7 @@ def _best_partners(
     """For each new cluster the old one in the best pairing, or -1; every gain is above 0.
 
     Clusters that no chain of pairs connects are paired apart, and where that is one pair there is
-    nothing to choose: 200,000 clusters of which a tenth of the members changed took MATCH_S s.
+    nothing to choose: 200,000 clusters of which a tenth of the members changed took 2 s.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -216,16 +212,22 @@ def _assignment(
     return rows[i[paired]], columns[j[paired]]
 
 
-def _several(ids: np.ndarray, others: np.ndarray) -> dict[int, tuple[int, ...]]:
-    """The others of each id that has two or more, both rising."""
+def _parts(
+    shared: Any, ids: np.ndarray, others: np.ndarray, unmatched: np.ndarray, least: int
+) -> dict[int, tuple[int, ...]]:
+    """By id, rising, the others that hold a sizeable part of it, where there are two or more.
+
+    `unmatched` are the others' sizes, 0 for one that was matched.
+    """
+    (one, other), count = shared.tocoo().coords, shared.tocoo().data
+    mostly = (unmatched[other] > 0) & (2 * count >= unmatched[other])
+    sizeable = mostly | (count >= SIZEABLE_SHARE * shared.sum(axis=1)[one])
+    large = sizeable & (count >= least)
     parts: dict[int, list[int]] = {}
-    for id_, other in sorted(zip(ids.tolist(), others.tolist(), strict=True)):
-        parts.setdefault(id_, []).append(other)
+    pairs = zip(ids[one[large]].tolist(), others[other[large]].tolist(), strict=True)
+    for id_, part in sorted(pairs):
+        parts.setdefault(id_, []).append(part)
     return {id_: tuple(some) for id_, some in parts.items() if len(some) > 1}
-
-
-def _told(own: dict[int, tuple[int, ...]], opposite: dict[int, tuple[int, ...]]) -> set[int]:
-    return set(own).union(*opposite.values())
 
 
 def _sparse(shared: Any, a: int, b: int) -> Any:
@@ -242,44 +244,39 @@ def _candidates(
     old_centroids: np.ndarray,
     new_centroids: np.ndarray,
     old_reach: np.ndarray,
-    new_reach: np.ndarray,
     known: Any,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs that may be the same, as rows of the old and the new, and what they share.
 
-    Those that share members, and those within reach of which at least one has no known member.
+    Those that share members, and those where the new one is within the old one's reach and at least
+    one of the two has no known member.
     """
     sharing = known.tocoo()
     pairs = [(*sharing.coords, sharing.data)]
     unknown_old, unknown_new = known.sum(axis=1) == 0, known.sum(axis=0) == 0
     # No place, no nearness.
     placed = np.isfinite(old_centroids).all(axis=1)
-    sides = [
-        (placed, unknown_new),
-        (placed & unknown_old, ~unknown_new),
-    ]  # fmt: skip
-    for some_old, some_new in sides:
+    for some_old, some_new in ((placed, unknown_new), (placed & unknown_old, ~unknown_new)):
         old, new = np.flatnonzero(some_old), np.flatnonzero(some_new)
-        i, j = _within(old_centroids[old], new_centroids[new], old_reach[old], new_reach[new])
+        i, j = _within(old_centroids[old], new_centroids[new], old_reach[old])
         pairs.append((old[i], new[j], np.zeros(len(i), np.int64)))
     old, new, count = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return old, new, count
 
 
-def _within(
-    x: np.ndarray, y: np.ndarray, x_reach: np.ndarray, y_reach: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of rows that may be within both reaches; rounding leaves in a few that are not."""
-    found = []
+def _within(x: np.ndarray, y: np.ndarray, x_reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of rows within the reach of the first; rounding leaves in a few that are not."""
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     step = max(1, _BLOCK // max(1, len(y)))
     squares = np.sum(y**2, axis=1)
     for start in range(0, len(x), step):
-        block = x[start : start + step]
-        lengths = np.sum(block**2, axis=1)[:, None] + squares
-        unit = np.minimum(x_reach[start : start + step, None], y_reach)
-        i, j = np.nonzero(lengths - 2 * block @ y.T <= unit**2 + 1e-5 * lengths)
+        block, reach = x[start : start + step], x_reach[start : start + step]
+        lengths = np.sum(block**2, axis=1)
+        # |x - y|^2 <= reach^2, with the products on one side.
+        products = block @ y.T
+        products -= squares / 2
+        least = (lengths - reach**2) / 2 - _ROUNDING * (lengths + squares.max(initial=0))
+        i, j = np.nonzero(products >= least[:, None])
         found.append((i + start, j))
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     i, j = (np.concatenate(part) for part in zip(*found, strict=True))
     return i, j

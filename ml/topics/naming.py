@@ -18,7 +18,7 @@ NAME_TERMS = 3
 # Texts that a topic's terms are taken from: those nearest the centroid say as much as all do, and
 # a thousand topics stay readable.
 DOCUMENTS_PER_TOPIC = 200
-# A term counts less the farther down it stands, a title as much as the third.
+# A term counts less the farther down it stands, a title as much as the fourth.
 _TERM_DECAY = 0.8
 _TITLE_WEIGHT = 0.5
 # An entry's vector counts as much as a foremost term that names it, at a cosine this much above
@@ -28,9 +28,10 @@ _COSINE_SPREAD = 4.0
 _FEWEST_PHRASES = 2
 # What is found below an entry decides for one of its children if so much of it agrees.
 _AGREEING = 0.5
-# Evidence of which half is enough: one foremost term and one title.
+# Evidence, all of it for one entry, at which the score is a half: two terms that name it are more.
 _HALF_ENOUGH = 0.75
-# Below this score an entry is more often wrong than it helps, see `benchmarks.topics`.
+# Below this score entries are wrong too often: with phrases of 6 letters 84 % of those with any
+# score were right, from .35 on 94 %, from .6 on 100 % but less than half as many.
 LEAST_SCORE = 0.35
 
 
@@ -82,11 +83,10 @@ def naming_rows(
         distances: float[n], to the topic's centroid.
     """
     order = np.lexsort((distances, labels))
-    found, starts = np.unique(labels[order], return_index=True)
-    ends = [*starts[1:], len(order)]
+    found, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     return {
-        int(topic): order[start : min(end, start + limit)]
-        for topic, start, end in zip(found, starts, ends, strict=True)
+        int(topic): order[start : start + min(count, limit)]
+        for topic, start, count in zip(found, starts, counts, strict=True)
     }
 
 

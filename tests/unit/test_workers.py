@@ -193,7 +193,7 @@ def test_ctrl_c_in_the_parent_ends_the_workers(tmp_path: Path) -> None:
 
     def interrupt() -> None:
         _wait_for(note)
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
