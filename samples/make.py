@@ -42,7 +42,7 @@ _BROKEN = {
 _BROKEN_PUBLISHED_AT = "2026-06-08T08:00:00Z"
 # The licensed base: an original that a copy shows, and one that no other video shows.
 LICENSED = ("cars-03", "travel-03")
-_TRUTH_FILES = ("pairs.csv", "labels.csv", "shared_pictures.csv")
+_TRUTH_FILES = ("pairs.csv", "labels.csv", "people.csv", "shared_pictures.csv")
 _PHOTOGRAPHED, _MADE_UP = FACES["astronaut"], "Nadia Okoro"
 _KNOWN_PEOPLE = (f"{_PHOTOGRAPHED}/1.jpg", f"{_MADE_UP}/1.jpg")
 
@@ -342,6 +342,8 @@ def _write_tables(
     shared = truth.shared_picture_rows(facts, pairs)
     _write_csv(folder / "truth" / "pairs.csv", truth.PAIR_COLUMNS, pairs)
     _write_csv(folder / "truth" / "labels.csv", truth.LABEL_COLUMNS, labels)
+    people = truth.person_rows(facts)
+    _write_csv(folder / "truth" / "people.csv", truth.PERSON_COLUMNS, people)
     columns = ("video_a", "video_b", "picture")
     _write_csv(folder / "truth" / "shared_pictures.csv", columns, shared)
     _write_csv(folder / "catalogue.csv", truth.CATALOGUE_COLUMNS, catalogue)

@@ -9,12 +9,14 @@ truth/labels.csv     a row per video; lists are JSON. status is ok or broken; so
                      speech and captions hold text, start_s, end_s (captions also
                      language); faces hold person, start_s, end_s; shot_starts_s are cuts and
                      the 0 of the first shot
+truth/people.csv     who appears: video_id, person, start_s, end_s; a video that shows nobody has
+                     one row without a person
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 
@@ -35,6 +37,8 @@ LABEL_COLUMNS = (
     "video_id", "status", "theme", "language", "copy_of", "sound", "spoken_text", "speech",
     "captions", "faces", "shot_starts_s", "pictures", "duration_s", "width", "height", "fps",
 )  # fmt: skip
+
+PERSON_COLUMNS = ("video_id", "person", "start_s", "end_s")
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,15 @@ def label_row(video_id: str, facts: Facts) -> dict[str, object]:
         round(float(facts.seconds), 3), *facts.size, facts.fps,
     )  # fmt: skip
     return dict(zip(LABEL_COLUMNS, values, strict=True))
+
+
+def person_rows(facts: Mapping[str, Facts]) -> list[dict[str, object]]:
+    """Rows of people.csv."""
+    return [
+        _rounded(dict(zip(PERSON_COLUMNS, (video_id, *row), strict=True)))
+        for video_id, known in facts.items()
+        for row in known.faces or [("", "", "")]
+    ]
 
 
 def broken_row(video_id: str) -> dict[str, object]:
