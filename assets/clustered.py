@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,19 +48,25 @@ def gather(
     held = _held(stored, inputs)
     keys: list[str] = []
     batch_of: list[str] = []
-    parts = [np.zeros((0, dimensions), np.float32)]
+    blocks: list[_Block] = []
     for batch in inputs:
-        names, z = held[batch] if batch in held else read(batch)
+        names, block = held[batch] if batch in held else _read(*read(batch), dimensions)
         keys += names
         batch_of += [batch] * len(names)
-        parts.append(np.asarray(z, np.float32).reshape(len(names), dimensions))
+        blocks.append(block)
     last = {key: row for row, key in enumerate(keys)}
-    rows = [last[key] for key in sorted(last)]
-    z = np.concatenate(parts)[rows]
+    rows = np.fromiter((last[key] for key in sorted(last)), np.int64, len(last))
+    z = _picked(blocks, rows, dimensions)
     return Items([keys[i] for i in rows], z, [batch_of[i] for i in rows])
 
 
-def _held(stored: StoredClustering | None, inputs: Mapping[str, str]) -> dict[str, Vectors]:
+# An array and which of its rows are meant.
+_Block = tuple[np.ndarray, np.ndarray]
+
+
+def _held(
+    stored: StoredClustering | None, inputs: Mapping[str, str]
+) -> dict[str, tuple[list[str], _Block]]:
     """The members of each batch that is as it was."""
     if stored is None:
         return {}
@@ -70,7 +76,30 @@ def _held(stored: StoredClustering | None, inputs: Mapping[str, str]) -> dict[st
     for row, batch in enumerate(stored.batch_of):
         if batch in same:
             rows[batch].append(row)
-    return {b: ([members.keys[i] for i in at], members.z[at]) for b, at in rows.items()}
+    return {
+        batch: ([members.keys[i] for i in at], (members.z, np.array(at, np.int64)))
+        for batch, at in rows.items()
+    }
+
+
+def _read(names: list[str], z: np.ndarray, dimensions: int) -> tuple[list[str], _Block]:
+    vectors = np.asarray(z, np.float32).reshape(len(names), dimensions)
+    return names, (vectors, np.arange(len(names)))
+
+
+def _picked(blocks: Sequence[_Block], rows: np.ndarray, dimensions: int) -> np.ndarray:
+    """Rows of the blocks laid end to end, without laying them so: they are copied once."""
+    place = np.full(sum(len(at) for _, at in blocks), -1)
+    place[rows] = np.arange(len(rows))
+    z = np.empty((len(rows), dimensions), np.float32)
+    start = 0
+    for source, at in blocks:
+        to = place[start : start + len(at)]
+        kept = to >= 0
+        if kept.any():
+            z[to[kept]] = source[at[kept]]
+        start += len(at)
+    return z
 
 
 def asked_to_recluster(context: dg.AssetExecutionContext) -> bool:
@@ -101,6 +130,11 @@ def changes_table(stored: StoredClustering, dataset: Dataset) -> pa.Table:
     """The whole history of changes."""
     order = [(name, "ascending") for name in dataset.key]
     return pa.Table.from_pylist(list(stored.history), dataset.schema).sort_by(order)
+
+
+def lazily(make: Callable[[], pa.Table]) -> Iterator[pa.RecordBatch]:
+    """The rows of a table that is made when the first is asked for, or never."""
+    yield from make().to_batches()
 
 
 def told(stored: StoredClustering, number: int) -> str:

@@ -1,16 +1,24 @@
-"""Names and hidden flags that people gave to topics and persons: the table ``given_names``."""
+"""Names and hidden flags that people gave to topics and persons: the table ``given_names``.
+
+A copy lies beside the indexes, ``indexes/given_names/{kind}.json``, so that what was said outlives
+a ClickHouse that was emptied or moved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import sql
 from assets.datasets import key_of
+from assets.storage import Storage
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+    from ml.clustering.matching import Change
 
 TOPIC, PERSON = "topic", "person"
 
@@ -35,6 +43,62 @@ def write(client: Client, kind: str, cluster_id: int, given: Given) -> None:
     client.command(sql.statement("load/give_name"), parameters=line)
 
 
+def keep(client: Client, kind: str, storage: Storage) -> dict[int, Given]:
+    """What was said, as `read`; ids that the table has lost are written back from the copy.
+
+    Raises:
+        ValueError: the copy is damaged, naming it.
+    """
+    said, copy = read(client, kind), _copy(storage, kind)
+    for cluster_id in sorted(copy.keys() - said.keys()):
+        write(client, kind, cluster_id, copy[cluster_id])
+        said[cluster_id] = copy[cluster_id]
+    if said != copy:
+        rows = {str(i): asdict(given) for i, given in sorted(said.items())}
+        data = json.dumps(rows, ensure_ascii=False, indent=1).encode()
+        storage.put_bytes(data, _path(kind))
+    return said
+
+
+def first_free_id(client: Client, kind: str) -> int:
+    """The first id above all that names were given to and that the tables know."""
+    rows = client.query(sql.statement("load/first_free_id"), parameters={"kind": kind}).result_rows
+    return max(0, int(rows[0][0]))
+
+
+def after_mergers(changes: Iterable[Change], given: Mapping[int, Given]) -> dict[int, Given]:
+    """What is now said of people who turned out to be one.
+
+    The name goes to the one who is left, unless that one has a name by hand, or the others have
+    two.
+    """
+    now = {}
+    for change in changes:
+        if change.kind != "merged":
+            continue
+        own = given.get(change.id, Given())
+        names = {given[i].name for i in change.other_ids if i in given} - {""}
+        if not own.name and len(names) == 1:
+            now[change.id] = Given(names.pop(), own.hidden)
+    return now
+
+
 def digest(given: Mapping[int, Given]) -> str:
     """Changes when anything that was said does."""
     return key_of(*(f"{i} {g.name} {g.hidden}" for i, g in sorted(given.items())))
+
+
+def _path(kind: str) -> str:
+    return f"indexes/given_names/{kind}.json"
+
+
+def _copy(storage: Storage, kind: str) -> dict[int, Given]:
+    if not storage.exists(_path(kind)):
+        return {}
+    try:
+        rows = json.loads(storage.read_bytes(_path(kind)))
+        return {int(i): Given(str(of["name"]), bool(of["hidden"])) for i, of in rows.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{storage.url(_path(kind))} is damaged ({error}): delete it, it is written anew"
+        ) from error

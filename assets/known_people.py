@@ -1,12 +1,17 @@
-"""The folder ``known_people/NAME/*.jpg``: names, read again only when it changed."""
+"""The folder ``known_people/NAME/*.jpg``: names, read again only when it changed.
+
+What could not be looked at changes nothing: names of before stay, and a sentence says why.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import numpy as np
 
 from assets.cluster_store import StoredClustering
@@ -19,94 +24,302 @@ if TYPE_CHECKING:
     from ml.faces import FaceFinder
     from ml.people.known import Known, KnownPicture
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _FOLDER = "known_people"
+_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+# Of what PIL can open; some of its others start programs (EPS) or are videos.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_PHONE_SUFFIXES = {".heic", ".heif", ".hif"}
+# What systems leave beside pictures; names that begin with a dot are silent too.
+_LEFT_BY_SYSTEMS = {"thumbs.db", "desktop.ini", "@eadir", "__macosx"}
+_NOT_OPENED = "it cannot be opened: may this user read it?"
+_PHONE_PICTURE = "it is HEIC: save it as JPEG or PNG"
+_NO_PICTURE = "it is no JPEG, PNG, WebP, BMP or TIFF"
+_DAMAGED = f"{_NO_PICTURE}, or it is damaged"
+_TOO_LARGE = "it has more pixels than any camera's picture"
+_NAMES_TOLD = 3
 
 
 @dataclass(frozen=True)
 class KnownPeople:
-    """What the pictures are good for, and what they were: a key of the files and the model."""
+    """What the pictures are good for, and what they were.
+
+    Attributes:
+        known: names and vectors, and what is wrong with single pictures.
+        finder: identity of the faces model behind the vectors.
+        files: changes with the pictures; empty if some of them wait to be looked at.
+        notices: what else is wrong tonight, in sentences.
+    """
 
     known: Known
+    finder: str
     files: str
+    notices: list[str] = field(default_factory=list)
 
     @property
     def stored(self) -> dict[str, Any]:
-        """As JSON, to be kept with the clustering."""
+        """As JSON, to be kept with the clustering; ``problems`` are all there are."""
         return {
+            "finder": self.finder,
             "files": self.files,
             "names": list(self.known.names),
             "vectors": [[float(v) for v in vector] for vector in self.known.vectors],
-            "problems": list(self.known.problems),
+            "of_pictures": list(self.known.problems),
+            "problems": [*self.notices, *self.known.problems],
         }
+
+    def noted_in(self, clustering: StoredClustering) -> StoredClustering:
+        """The clustering with tonight's problems, unless names or vectors are others as well.
+
+        The same object where there is nothing to note.
+        """
+        was, now = clustering.extra["known"], self.stored
+        if was == now or any(was[part] != now[part] for part in ("names", "vectors")):
+            return clustering
+        return replace(clustering, extra={**clustering.extra, "known": now})
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What lies in the folder: files by name, and sentences on what has no name."""
+
+    files: Mapping[str, Sequence[StoredFile]]
+    problems: list[str]
+    is_there: bool = True
 
 
 def known_people(
     library: Library,
     models: Models,
     model: str,
-    stored: StoredClustering | None,
+    before: StoredClustering | None,
     say: Callable[[str], None],
+    *,
+    again: bool = False,
 ) -> KnownPeople:
     """The known people; pictures that were looked at last time are not looked at again.
 
+    Names of before stay where the folder is gone or holds no folder, since that is how a disk
+    looks that is not mounted, and where the settings' faces model cannot see what `model` saw.
+
     Args:
-        model: identity of the faces model behind the library's persons.
-        stored: the clustering of last time, if it was made by that model.
-        say: told what is wrong with pictures.
+        model: identity behind the library's persons.
+        before: the clustering of last time, by whatever model.
+        say: told what is wrong.
+        again: look at all pictures anew.
+
+    Raises:
+        dg.Failure: ``KADR_KNOWN_PEOPLE`` names a folder that is not there.
     """
-    files = sorted(_pictures(library.known_faces), key=lambda file: file.key)
-    key = key_of(model, *(f"{file.key} {file.etag}" for file in files))
-    if stored is not None and stored.extra["known"]["files"] == key:
-        return _restored(stored.extra["known"])
-    known = _looked_at(library.known_faces, files, models, model)
-    for problem in known.problems:
+    # Persons are "{finder}+persons-{version}".
+    finder = model.rpartition("+persons-")[0] or model
+    if model == OFF:
+        return KnownPeople(_nothing(), finder, "")  # there are no persons to be named
+    found = _brought_up(library, models, finder, _kept(before, finder), again)
+    for problem in found.stored["problems"]:
         say(problem)
-    return KnownPeople(known, key)
+    return found
 
 
-def _pictures(storage: Storage) -> list[StoredFile]:
-    """Files in a folder that is a name, with a picture's suffix."""
-    return [
-        file
-        for file in storage.scan()
-        if file.key.count("/") == 1 and _suffix(file.key) in _SUFFIXES
+def _brought_up(
+    library: Library, models: Models, finder: str, kept: KnownPeople | None, again: bool
+) -> KnownPeople:
+    from ml.faces import same_person_distance
+    from ml.people.known import known_vectors
+
+    listing = _listing(library)
+    files, problems = _pictures(listing)
+    notices = [*listing.problems, *problems]
+    if not listing.files and kept and kept.known.names:
+        return replace(kept, notices=[_still_known(library, listing, kept.known), *notices])
+    key = key_of(finder, *(f"{file.key} {file.etag}" for file in files))
+    if kept and kept.files == key and not again:
+        return replace(kept, notices=notices)
+    if any(_suffix(file.key) in _SUFFIXES for file in files):
+        why_not = _why_not(models, finder)
+        if why_not:
+            old = kept or KnownPeople(_nothing(), finder, "")
+            return replace(old, notices=notices if old.files == key else [why_not, *notices])
+    pictures = list(_seen(library.known_faces, files, models))
+    known = known_vectors(pictures, same_person_distance(finder))
+    is_whole = all(picture.unreadable != _NOT_OPENED for picture in pictures)
+    return KnownPeople(known, finder, key if is_whole else "", notices)
+
+
+def _nothing() -> Known:
+    from ml.people.known import known_vectors
+
+    return known_vectors([], 0.0)
+
+
+def _kept(before: StoredClustering | None, finder: str) -> KnownPeople | None:
+    """What was known last time, if that finder saw it: other vectors are of no use."""
+    from ml.people.known import Known
+
+    kept = before.extra["known"] if before is not None else {}
+    if kept.get("finder") != finder:
+        return None
+    vectors = np.array(kept["vectors"] or np.zeros((0, 0)), np.float32)
+    return KnownPeople(Known(kept["names"], vectors, kept["of_pictures"]), finder, kept["files"])
+
+
+def _why_not(models: Models, finder: str) -> str:
+    """Why pictures can't be compared with the library's persons; empty if they can."""
+    setting = models.face_finder().identity
+    if setting == finder:
+        return ""
+    also = "Names of before stay. To have pictures looked at"
+    if setting == OFF:
+        return f"{_FOLDER} changed while KADR_FACES_MODEL is off. {also}, switch it on"
+    return (
+        f"{_FOLDER} changed, but faces of the library were found by {finder}, and "
+        f"KADR_FACES_MODEL is {setting} now. {also}, set it back, or make all anew "
+        "(kadr ingest SOURCE --all)"
+    )
+
+
+def _still_known(library: Library, listing: _Listing, known: Known) -> str:
+    names = list(dict.fromkeys(known.names))
+    more = len(names) - _NAMES_TOLD
+    told = ", ".join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
+    state = "holds no folder any more" if listing.is_there else "is gone"
+    return (
+        f"{library.known_faces.root} {state}, so nothing tells whom pictures showed: names of "
+        f"before stay ({told}). Is a disk not mounted? To forget them, leave one folder in it "
+        f"without pictures, such as {_FOLDER}/nobody"
+    )
+
+
+# The folder ---------------------------------------------------------------------------------------
+
+
+def _listing(library: Library) -> _Listing:
+    storage = library.known_faces
+    folders, beside = (_local if storage.is_local else _remote)(storage)
+    is_there = bool(folders or beside) or (storage.is_local and Path(storage.root).is_dir())
+    by_default = f"{library.root.rstrip('/')}/{_FOLDER}"
+    if not is_there and library.known_people not in ("", by_default):
+        raise dg.Failure(
+            f"KADR_KNOWN_PEOPLE is {library.known_people}, and no such folder is there: mount it, "
+            "make it, or unset KADR_KNOWN_PEOPLE",
+            allow_retries=False,
+        )
+    problems = [
+        f"{_label(name)} lies beside the folders: put it into a folder that bears the name of "
+        "whom it shows"
+        for name in sorted(beside)
+        if not _is_silent(name)
     ]
+    named = {name: files for name, files in folders.items() if not _is_silent(name)}
+    problems += [
+        f"{_label(name)} has a name that is not UTF-8: rename it. It is left out"
+        for name in sorted(named)
+        if not _is_utf8(name)
+    ]
+    return _Listing({n: named[n] for n in sorted(named) if _is_utf8(n)}, problems, is_there)
+
+
+def _local(storage: Storage) -> tuple[dict[str, list[StoredFile]], list[str]]:
+    """Files by folder, empty folders too; and the names of files beside them."""
+    try:
+        entries = list(Path(storage.root).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, []
+    folders = {path.name: list(storage.scan(path.name)) for path in entries if path.is_dir()}
+    return folders, [path.name for path in entries if path.name not in folders]
+
+
+def _remote(storage: Storage) -> tuple[dict[str, list[StoredFile]], list[str]]:
+    """The same of an object store, where a folder is there as long as something is in it."""
+    folders: dict[str, list[StoredFile]] = {}
+    beside = []
+    for file in storage.scan():
+        name, cut, _ = file.key.partition("/")
+        if cut:
+            folders.setdefault(name, []).append(file)
+        elif file.size:
+            beside.append(name)
+        elif name:  # consoles make an empty object for a folder
+            folders.setdefault(name, [])
+    return folders, beside
+
+
+def _pictures(listing: _Listing) -> tuple[list[StoredFile], list[str]]:
+    """Files that lie where pictures should, by key; and sentences on folders without any."""
+    pictures: list[StoredFile] = []
+    problems: list[str] = []
+    for name, all_files in listing.files.items():
+        files = [file for file in all_files if not any(map(_is_silent, file.key.split("/")))]
+        own = sorted((f for f in files if f.key.count("/") == 1), key=lambda file: file.key)
+        deeper = sorted({"/".join(f.key.split("/")[:2]) for f in files} - {f.key for f in own})
+        problems += [
+            f"{_label(folder)} is a folder in a folder, and is left out: put its pictures into "
+            f"{_label(name)}"
+            for folder in deeper
+        ]
+        if not own:
+            problems.append(f"{_label(name)} holds no picture, so {name} is not looked for")
+        pictures += [file for file in own if _is_utf8(file.key)]
+        problems += [
+            f"{_label(file.key)} has a name that is not UTF-8: rename it. It is left out"
+            for file in own
+            if not _is_utf8(file.key)
+        ]
+    return pictures, problems
+
+
+def _label(key: str) -> str:
+    """As a person would look it up; bytes that are no UTF-8 as ``\\xcf``."""
+    return f"{_FOLDER}/{key}".encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _is_utf8(key: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in key)
+
+
+def _is_silent(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
 
 
 def _suffix(key: str) -> str:
     return "." + key.rpartition(".")[2].lower()
 
 
-def _restored(kept: dict[str, Any]) -> KnownPeople:
-    from ml.people.known import Known
-
-    vectors = np.array(kept["vectors"] or np.zeros((0, 0)), np.float32)
-    return KnownPeople(Known(kept["names"], vectors, kept["problems"]), kept["files"])
+# The pictures -------------------------------------------------------------------------------------
 
 
-def _looked_at(storage: Storage, files: list[StoredFile], models: Models, model: str) -> Known:
-    from ml.faces import same_person_distance
-    from ml.people.known import known_vectors
-
-    model_id = models.profile.faces
-    if not files or OFF in (model, model_id):
-        return known_vectors([], 0.0)
-    finder = face_finder(models, model_id)
-    pictures = [_picture(storage, file.key, finder) for file in files]
-    return known_vectors(pictures, same_person_distance(model_id))
-
-
-def _picture(storage: Storage, key: str, finder: FaceFinder) -> KnownPicture:
-    from PIL import Image, ImageOps
-
+def _seen(storage: Storage, files: list[StoredFile], models: Models) -> Iterator[KnownPicture]:
+    """What each file shows; the finder is loaded for the first that can be read."""
     from ml.people.known import KnownPicture
 
-    name, label = key.partition("/")[0], f"{_FOLDER}/{key}"
+    finder: FaceFinder | None = None
+    for file in files:
+        name, label = file.key.partition("/")[0], _label(file.key)
+        pixels, unreadable = _picture(storage, file.key)
+        if pixels is None:
+            yield KnownPicture(name, label, unreadable=unreadable)
+            continue
+        finder = finder or face_finder(models, models.profile.faces)
+        yield KnownPicture(name, label, finder.faces_of(pixels))
+
+
+def _picture(storage: Storage, key: str) -> tuple[np.ndarray | None, str]:
+    """RGB uint8[height, width, 3], upright; or why there is none."""
+    from PIL import Image, ImageOps
+
+    if _suffix(key) in _PHONE_SUFFIXES:
+        return None, _PHONE_PICTURE
+    if _suffix(key) not in _SUFFIXES:
+        return None, _NO_PICTURE
     try:
-        with Image.open(io.BytesIO(storage.read_bytes(key))) as image:
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.asarray(upright.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        return KnownPicture(name, label, unreadable=str(error) or type(error).__name__)
-    return KnownPicture(name, label, finder.faces_of(pixels))
+        data = storage.read_bytes(key)
+    except (FileNotFoundError, PermissionError):
+        return None, _NOT_OPENED
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB")), ""
+    except Image.DecompressionBombError:
+        return None, _TOO_LARGE
+    # Parsers of damaged headers raise what they like: among 3,000 damaged pictures struct.error
+    # and SyntaxError beside OSError, elsewhere TypeError.
+    except Exception:
+        return None, _PHONE_PICTURE if data[4:8] == b"ftyp" else _DAMAGED

@@ -5,20 +5,23 @@ is carried from night to night lies in ``indexes/people``, and the tables are ma
 """
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
 
+from assets import given_names
 from assets.catalog import row_count, table_spec
 from assets.cluster_store import StoredClustering, fingerprint_of, load, save
 from assets.clustered import Items, asked_to_recluster, change_rows, check, gather, told
-from assets.datasets import DatasetStore, key_of
+from assets.datasets import DatasetStore, Ledger, key_of
+from assets.given_names import PERSON, Given
 from assets.indexes import index_folder, made_by_one_model
 from assets.known_people import KnownPeople, known_people
-from assets.people_tables import OUTPUTS, Shown, person_key, publish, video_of
+from assets.models import OFF
+from assets.people_tables import OUTPUTS, SHOWN, Shown, bring_up, person_key, video_of
 from assets.pictures import contact_sheet_svg, markdown_image
 from assets.progress import is_forced
 from assets.resources import Library, Models, Tables
@@ -35,11 +38,10 @@ _KNOWN_CHECK = "known_people_are_usable"
 # fails. One person in every third video is a presenter in a small library and a mistake in a
 # large one.
 _MOST_ALONE, _MOST_OF_ONE, _FEWEST = 0.98, 0.3, 100
-_SHOWN = 60
 # Somebody whom only a picture tells: half as sure as one whom other videos show too.
 _SURE_BY_PICTURE = 0.5
 # Raise when the same persons would give other people.
-VERSION = "1"
+VERSION = "2"
 
 
 @dg.multi_asset(
@@ -69,14 +71,16 @@ def people(
     """Take new persons into the people there are, or find people anew where that is due."""
     context.log.info("people: looking for new persons")
     with index_folder(library, FOLDER) as folder:
-        before = load(folder)
-        stored = _brought_up(context, before, library, models)
+        before = load(folder, library.storage.url(f"indexes/{FOLDER}"))
+        stored = _brought_up(context, before, library, models, tables)
         if stored is not before:
             save(folder, stored)
         fingerprint = fingerprint_of(folder)
+    if not _made(library)[0]:
+        # Faces may be switched on again: then everybody has their own id and name again.
+        stored, fingerprint = _nobody(stored), f"nobody-{fingerprint}"
     context.log.info(f"people: {stored.message}")
-    with tables.session("writing people", context.log.info) as client:
-        shown = publish(client, library, stored, fingerprint)
+    shown = bring_up(library, tables, stored, fingerprint, context.log.info)
     for dataset in OUTPUTS:
         yield _result(dataset.name, shown, stored)
 
@@ -84,9 +88,8 @@ def people(
 def republish(library: Library, tables: Tables, say: Callable[[str], None]) -> None:
     """Make the tables anew from what is on disk and what was said of people by hand."""
     with index_folder(library, FOLDER) as folder:
-        if (stored := load(folder)) is not None:
-            with tables.session("writing people", say) as client:
-                publish(client, library, stored, fingerprint_of(folder))
+        if (stored := load(folder, library.storage.url(f"indexes/{FOLDER}"))) is not None:
+            bring_up(library, tables, stored, fingerprint_of(folder), say)
 
 
 def _brought_up(
@@ -94,38 +97,83 @@ def _brought_up(
     before: StoredClustering | None,
     library: Library,
     models: Models,
+    tables: Tables,
 ) -> StoredClustering:
     """The clustering over the persons that there are; the same object where nothing changed."""
-    store, forced = library.datasets, is_forced(context)
-    made, model = made_by_one_model(store, PERSONS, library.batches.names())
+    made, model = _made(library)
+    if not made and before is not None:
+        return before
+    store, say = library.datasets, context.log.info
     inputs = {batch: ledger.fingerprint() for batch, ledger in made.items()}
-    made_by = key_of(VERSION, model)
+    forced, made_by = is_forced(context), key_of(VERSION, model)
     usable = None if forced or before is None or before.made_by != made_by else before
-    known = known_people(library, models, model, usable, context.log.warning)
-    asked = "it was asked for" if forced or asked_to_recluster(context) else ""
-    if usable is not None and not asked:
-        if usable.extra["known"] != known.stored:
-            asked = "known_people changed"
-        elif usable.inputs == inputs:
-            return usable
+    known = known_people(library, models, model, before, context.log.warning, again=forced)
+    usable = known.noted_in(usable) if usable is not None else None
+    reason = _reason(usable, known, asked=forced or asked_to_recluster(context))
+    if usable is not None and not reason and usable.inputs == inputs:
+        return usable
     items = gather(usable, inputs, lambda batch: _vectors(store, batch), _dimension(store, inputs))
-    reason = asked or "persons of this model were never clustered"
-    if usable is not None and not asked:
-        taken, reason = _taken_in(usable, items, known, models)
+    of = items.batch_of
+    if usable is not None and not reason:
+        taken, reason = _taken_in(usable, items, known, model)
         if not reason:
             message = _message(taken, "new persons joined the people there were")
-            return replace(
-                usable, clustering=taken, batch_of=items.batch_of, inputs=inputs, message=message
-            )
-    context.log.info(f"people: a full clustering, because {reason}")
-    found = _reclustered(before, items, known, models)
+            return replace(usable, clustering=taken, batch_of=of, inputs=inputs, message=message)
+    say(f"people: a full clustering, because {reason}")
+    found = _reclustered(before, items, known, model, _Said.of(library, tables, say), models)
     message = _message(found.clustering, f"a full clustering: {reason}")
-    extra = {**found.extra, "model": model}
-    return replace(found, inputs=inputs, made_by=made_by, message=message, extra=extra)
+    return replace(found, batch_of=of, inputs=inputs, made_by=made_by, message=message)
+
+
+def _reason(usable: StoredClustering | None, known: KnownPeople, *, asked: bool) -> str:
+    """Why a full clustering is due before it is known who is new; empty if it is not."""
+    if asked:
+        return "it was asked for"
+    if usable is None:
+        return "persons of this model were never clustered"
+    return "known_people changed" if usable.extra["known"] != known.stored else ""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was said of people by hand, and from where on ids are free."""
+
+    given: Mapping[int, Given]
+    first_id: int
+    tables: Tables
+
+    @classmethod
+    def of(cls, library: Library, tables: Tables, say: Callable[[str], None]) -> "_Said":
+        with tables.session("reading names of people", say) as client:
+            given = given_names.keep(client, PERSON, library.storage)
+            return cls(given, given_names.first_free_id(client, PERSON), tables)
+
+    def carried(self, clustering: "Clustering") -> Mapping[int, Given]:
+        """What is said now: whoever two people have become keeps the name that one was given."""
+        carried = given_names.after_mergers(clustering.changes, self.given)
+        if carried:
+            with self.tables.session("naming people", lambda _: None) as client:
+                for person, given in carried.items():
+                    given_names.write(client, PERSON, person, given)
+        return {**self.given, **carried}
+
+
+def _made(library: Library) -> tuple[dict[str, Ledger], str]:
+    return made_by_one_model(library.datasets, PERSONS, library.batches.names())
+
+
+def _nobody(stored: StoredClustering) -> StoredClustering:
+    """The same clustering, for tables of a library in which no faces are looked for."""
+    from ml.stable_clusters import take_in
+
+    empty = np.zeros((0, stored.clustering.members.z.shape[1]), np.float32)
+    clustering = take_in(stored.clustering, [], empty)
+    message = _message(clustering, "")
+    return replace(stored, clustering=clustering, batch_of=[], inputs={}, message=message)
 
 
 def _taken_in(
-    usable: StoredClustering, items: Items, known: KnownPeople, models: Models
+    usable: StoredClustering, items: Items, known: KnownPeople, model: str
 ) -> tuple["Clustering", str]:
     """The clusters of before over the persons there are now, and why that is not enough."""
     from ml.faces import same_person_distance
@@ -134,49 +182,88 @@ def _taken_in(
 
     taken = take_in(usable.clustering, items.keys, items.z)
     taken = replace(taken, members=one_of_a_video(taken.members, video_of))
-    if waits_for_a_name(taken.members, known.known, same_person_distance(models.profile.faces)):
+    if waits_for_a_name(taken.members, known.known, same_person_distance(model), video_of):
         return taken, "somebody of known_people appeared"
     return taken, reason_to_recluster(taken)
 
 
 def _reclustered(
-    before: StoredClustering | None, items: Items, known: KnownPeople, models: Models
+    before: StoredClustering | None,
+    items: Items,
+    known: KnownPeople,
+    model: str,
+    said: _Said,
+    models: Models,
 ) -> StoredClustering:
     """A full clustering, under the ids of the one before, with the names of known people."""
     from ml.device import pick_device
     from ml.faces import same_person_distance
     from ml.people.clustering import PeopleOptions, cluster_people
     from ml.people.known import name_people
-    from ml.stable_clusters import recluster
 
-    near = same_person_distance(models.profile.faces)
+    near = same_person_distance(model) if model != OFF else 0.0
     videos = [video_of(key) for key in items.keys]
     options = PeopleOptions(device=pick_device(models.device))
     found = cluster_people(items.z, videos, same_person_distance=near, options=options)
     named = name_people(items.z, videos, found.labels, known.known, same_person_distance=near)
     by_picture = (named.labels >= 0) & (found.probabilities == 0)
     sure = np.where(by_picture, _SURE_BY_PICTURE, found.probabilities * (named.labels >= 0))
-    was = before.clustering if before else None
-    clustering = recluster(items.keys, items.z, named.labels, sure, was, most_reach=near)
-    names = dict(zip(clustering.ids.tolist(), named.names, strict=True))
-    facts = {person: {"name": name} for person, name in names.items() if name}
-    told_before = before.facts if before else {}
-    all_names = {i: str(of["name"]) for i, of in told_before.items()} | names
-    history = [
-        *(before.history if before else ()),
-        *change_rows(clustering, PEOPLE_CHANGES, all_names),
-    ]
-    extra = {"known": known.stored, "messages": named.messages}
+    clustering = _carried_on(before, items, named.labels, sure, model, near, said.first_id)
+    names = {i: name for i, name in zip(clustering.ids.tolist(), named.names, strict=True) if name}
+    facts = {person: {"name": name} for person, name in names.items()}
+    history = _history(before, clustering, names, said.carried(clustering))
+    extra = {"known": known.stored, "messages": named.messages, "model": model}
     return StoredClustering(clustering, items.batch_of, {}, "", facts, history, extra=extra)
 
 
+def _carried_on(
+    before: StoredClustering | None,
+    items: Items,
+    labels: np.ndarray,
+    sure: np.ndarray,
+    model: str,
+    near: float,
+    first_id: int,
+) -> "Clustering":
+    """The clustering under the ids of the one before."""
+    from ml.people.newcomers import still_themselves
+    from ml.stable_clusters import recluster
+
+    if before is None:
+        return recluster(items.keys, items.z, labels, sure, first_id=first_id, most_reach=near)
+    was, same_model = before.clustering, before.extra["model"] == model
+    apart = near if same_model else None
+    still = still_themselves(items.keys, items.z, was.members, video_of, apart)
+    return recluster(
+        *(items.keys, items.z, labels, sure, was),
+        still=still,
+        same_space=same_model,
+        most_reach=near,
+    )
+
+
+def _history(
+    before: StoredClustering | None,
+    clustering: "Clustering",
+    names: Mapping[int, str],
+    given: Mapping[int, Given],
+) -> list[Mapping[str, Any]]:
+    """The changes so far and the last ones, with the names that people went by."""
+    known = {i: str(of["name"]) for i, of in (before.facts if before else {}).items()}
+    by_hand = {i: said.name for i, said in given.items() if said.name}
+    rows = change_rows(clustering, PEOPLE_CHANGES, {**known, **names, **by_hand})
+    return [*(before.history if before else ()), *rows]
+
+
 def _vectors(store: DatasetStore, batch: str) -> tuple[list[str], np.ndarray]:
-    from ml.vectors import list_matrix
+    from ml.vectors import list_matrix, require_finite
 
     rows = store.table(PERSONS, batch, ["video_id", "person_no", "embedding"]).combine_chunks()
     names = zip(rows["video_id"].to_pylist(), rows["person_no"].to_pylist(), strict=True)
     keys = [person_key(*name) for name in names]
-    return keys, list_matrix(rows["embedding"].combine_chunks())
+    vectors = list_matrix(rows["embedding"].combine_chunks())
+    require_finite(vectors, f"persons in batch {batch}", keys)
+    return keys, vectors
 
 
 def _dimension(store: DatasetStore, batches: Iterable[str]) -> int:
@@ -203,7 +290,7 @@ def _result(name: str, shown: Shown, stored: StoredClustering) -> dg.Materialize
     checks = []
     if name == PEOPLE.name:
         clustering, visible = stored.clustering, [p for p in shown.people if not p["hidden"]]
-        sheet = contact_sheet_svg(visible[:_SHOWN]) if visible else ""
+        sheet = contact_sheet_svg(visible[:SHOWN]) if visible else ""
         metadata |= {
             "contact_sheet": dg.MetadataValue.md(
                 markdown_image(sheet, "people") if sheet else "nobody"
@@ -211,7 +298,7 @@ def _result(name: str, shown: Shown, stored: StoredClustering) -> dg.Materialize
             "last_full_clustering": clustering.number,
             "what_it_changed": dg.MetadataValue.md(told(stored, clustering.number)),
             "known_people": dg.MetadataValue.json(stored.extra["messages"]),
-            "joined_since": int(clustering.members.joined.sum()),
+            "joined_since": int((clustering.members.joined & (clustering.members.ids >= 0)).sum()),
         }
         checks = _checks(stored, shown)
     return dg.MaterializeResult(

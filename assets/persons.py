@@ -10,7 +10,7 @@ from assets.catalog import dataset_spec
 from assets.datasets import DatasetStore
 from assets.model_step import ledger_of, run_model
 from assets.models import OFF, Model, Rows
-from assets.resources import Library, Models
+from assets.resources import Library
 from ml.schemas import FACES, PERSONS, VIDEOS
 
 # Raise when the same faces would be joined into other persons.
@@ -22,9 +22,7 @@ VERSION = 1
     specs=[dataset_spec(PERSONS, group="models", deps=["videos", "faces"])],
     partitions_def=BATCHES,
 )
-def persons(
-    context: dg.AssetExecutionContext, library: Library, models: Models
-) -> dg.MaterializeResult:
+def persons(context: dg.AssetExecutionContext, library: Library) -> dg.MaterializeResult:
     """Join faces into persons, one video at a time."""
     store, batch = library.datasets, context.partition_key
     faces = ledger_of(store, FACES.name, batch)
@@ -34,26 +32,31 @@ def persons(
         PERSONS,
         faces.keys,
         lambda todo: store.rows(FACES, batch, video_ids=todo),
-        _joiner(models, _durations_s(store, batch)),
+        _joiner(faces.maker, _durations_s(store, batch)),
     )
 
 
-def _joiner(models: Models, durations_s: Mapping[str, float]) -> Model:
-    """What joins faces, as a model: other faces models have other distances."""
-    if models.face_finder().identity == OFF:
+def _joiner(maker: str, durations_s: Mapping[str, float]) -> Model:
+    """What joins faces, as a model: those of other faces models have other distances.
+
+    Args:
+        maker: the identity of the model that made the faces, whatever the setting is now.
+        durations_s: by video.
+    """
+    if maker == OFF:
         return Model(OFF, lambda: iter)
 
     def join(rows: Rows) -> Rows:
-        return _joined(rows, durations_s, models.profile.faces)
+        return _joined(rows, durations_s, maker)
 
-    return Model(f"{models.face_finder().identity}+persons-{VERSION}", lambda: join)
+    return Model(f"{maker}+persons-{VERSION}", lambda: join)
 
 
-def _joined(rows: Rows, durations_s: Mapping[str, float], model_id: str) -> Rows:
+def _joined(rows: Rows, durations_s: Mapping[str, float], maker: str) -> Rows:
     from ml.faces import same_person_distance
     from ml.people.joining import persons as join
 
-    yield from join(rows, durations_s, same_person_distance(model_id))
+    yield from join(rows, durations_s, same_person_distance(maker))
 
 
 def _durations_s(store: DatasetStore, batch: str) -> dict[str, float]:

@@ -148,14 +148,12 @@ def contact_sheet_svg(
 
     Args:
         people: rows with ``person_id``, ``name`` (empty when unknown), ``size`` in videos and
-            ``crop``, a JPEG file; shown in this order.
+            ``crop``, a JPEG file; shown in this order. A crop that is no picture is an empty tile:
+            the tables are written by then, and one bad file must not fail their step.
         columns: faces in a row, fewer when there are fewer people.
         tile_px: the side of a face; crops are compressed anew for it.
         most_bytes: of the SVG; in Markdown a third more. Faces are compressed harder to keep it;
             people who do not fit even so are left out, and how many is said below.
-
-    Raises:
-        ValueError: a crop is not a picture.
     """
     columns = max(1, min(columns, len(people)))
     step_x, step_y = tile_px + _GAP_PX, tile_px + _CAPTION_PX + 2 * _GAP_PX
@@ -189,22 +187,25 @@ def _cell(person: Mapping[str, Any], x: int, y: int, tile_px: int, share: int) -
         f"<text x='{x + tile_px / 2:.0f}' y='{y + tile_px + _CAPTION_PX + 2}'"
         f" text-anchor='middle'>{escape(who)}</text>"
     )
+    square = f"x='{x}' y='{y}' width='{tile_px}' height='{tile_px}'"
     # 130: what stands around the picture's base64.
-    tile = _tile(person, tile_px, (share - len(caption.encode()) - 130) * 3 // 4)
+    tile = _tile(person["crop"], tile_px, (share - len(caption.encode()) - 130) * 3 // 4)
+    if tile is None:
+        return f"<rect {square} fill='#ddd'/>{caption}"
     code = base64.b64encode(tile).decode()
-    image = f"<image x='{x}' y='{y}' width='{tile_px}' height='{tile_px}'"
-    return f"{image} href='data:image/jpeg;base64,{code}'/>{caption}"
+    return f"<image {square} href='data:image/jpeg;base64,{code}'/>{caption}"
 
 
-def _tile(person: Mapping[str, Any], side_px: int, most_bytes: int) -> bytes:
-    """A square JPEG file, the finest that fits ``most_bytes``, or the coarsest."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _tile(data: bytes, side_px: int, most_bytes: int) -> bytes | None:
+    """A square JPEG file, the finest that fits ``most_bytes`` or the coarsest; None: no picture."""
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(person["crop"])) as crop:
+        with Image.open(io.BytesIO(data)) as crop:
             square = ImageOps.fit(crop.convert("RGB"), (side_px, side_px))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"person {person['person_id']}: the crop is no picture: {error}") from None
+    # Pillow's plugins raise the last three on broken headers and on sizes of billions of pixels.
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
     for quality in _QUALITIES:
         file = io.BytesIO()
         square.save(file, "JPEG", quality=quality, optimize=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ INPUTS = ("video_embeddings", "video_texts")
 _SAMPLE = 25_000
 # Videos whose texts are asked for at a time: the ids travel in the statement.
 _VIDEOS_ASKED = 1000
+_SESSION_READS = 50
 
 
 class TopicInputs:
@@ -31,6 +33,7 @@ class TopicInputs:
 
     def __init__(self, tables: Tables, say: Callable[[str], None]) -> None:
         self._tables, self._say = tables, say
+        self._shared: _Shared | None = None
 
     @cached_property
     def of_batch(self) -> dict[str, str]:
@@ -67,10 +70,28 @@ class TopicInputs:
 
     def sample(self) -> TopicLibrary:
         """Videos of all batches, enough to learn a space from."""
+        return self.library(list(self.of_batch), max(1, self.count // _SAMPLE))
+
+    @cached_property
+    def count(self) -> int:
+        """Videos with a vector."""
         with self._session() as client:
-            count = client.query("SELECT uniqExact(video_id) FROM video_embeddings").result_rows
-        part = max(1, int(count[0][0]) // _SAMPLE)
-        return self.library(list(self.of_batch), part)
+            rows = client.query("SELECT uniqExact(video_id) FROM video_embeddings").result_rows
+        return int(rows[0][0])
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Calls within share sessions of at most `_SESSION_READS` reads each.
+
+        Opening the embedded engine takes .1 s, which for 20,000 batches is half an hour; others
+        who wait for it get their turn in between.
+        """
+        self._shared = _Shared(self._open)
+        try:
+            yield
+        finally:
+            self._shared.close()
+            self._shared = None
 
     def documents(self, videos: Iterable[str]) -> dict[str, str]:
         """Video id to all of its text, the title first."""
@@ -85,8 +106,36 @@ class TopicInputs:
                 found |= documents_of(texts, DOCUMENT_CHARACTERS)
         return found
 
-    def _session(self) -> Any:
+    def _open(self) -> AbstractContextManager[Client]:
         return self._tables.session("reading vectors for topics", self._say)
+
+    @contextmanager
+    def _session(self) -> Iterator[Client]:
+        if self._shared is not None:
+            yield self._shared.client()
+            return
+        with self._open() as client:
+            yield client
+
+
+class _Shared:
+    """A session that is closed and opened again after so many reads."""
+
+    def __init__(self, open_session: Callable[[], AbstractContextManager[Client]]) -> None:
+        self._open, self._stack, self._reads = open_session, ExitStack(), 0
+        self._client: Client | None = None
+
+    def client(self) -> Client:
+        if self._reads == _SESSION_READS:
+            self.close()
+        if self._client is None:
+            self._client = self._stack.enter_context(self._open())
+        self._reads += 1
+        return self._client
+
+    def close(self) -> None:
+        self._stack.close()
+        self._client, self._reads = None, 0
 
 
 def one_model_each(rows: Iterable[Sequence[str]]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from assets import given_names
 from assets.cluster_store import StoredClustering
-from assets.clustered import changes_table, members_by_id, source_of
-from assets.datasets import key_of
+from assets.clustered import changes_table, lazily, members_by_id, source_of
 from assets.given_names import TOPIC, Given
 from assets.tables import replace_table
 from ml.library_schemas import TOPIC_CHANGES, TOPICS, VIDEO_TOPICS
+from ml.schemas import Dataset
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -23,17 +23,24 @@ OUTPUTS = (TOPICS, VIDEO_TOPICS, TOPIC_CHANGES)
 
 
 def publish(client: Client, stored: StoredClustering, fingerprint: str) -> dict[str, int]:
-    """Make the tables from the clustering and the names given by hand; rows by table."""
+    """Make the tables from the clustering and the names given by hand; rows by table.
+
+    A table that is of this clustering is left as it is; names make ``topics`` anew and no other.
+    """
     given = given_names.read(client, TOPIC)
-    made = (
-        pa.Table.from_pylist(topic_rows(stored, given), TOPICS.schema),
-        _video_rows(stored),
-        changes_table(stored, TOPIC_CHANGES),
-    )
-    version = key_of(fingerprint, given_names.digest(given))
+
+    def put(dataset: Dataset, make: Callable[[], pa.Table], version: str) -> int:
+        return replace_table(client, dataset.name, lazily(make), version).rows
+
+    def topics() -> pa.Table:
+        return pa.Table.from_pylist(topic_rows(stored, given), TOPICS.schema)
+
     return {
-        d.name: replace_table(client, d.name, table.to_batches(), version).rows
-        for d, table in zip(OUTPUTS, made, strict=True)
+        TOPICS.name: put(TOPICS, topics, f"{fingerprint} {given_names.digest(given)}"),
+        VIDEO_TOPICS.name: put(VIDEO_TOPICS, lambda: _video_rows(stored), fingerprint),
+        TOPIC_CHANGES.name: put(
+            TOPIC_CHANGES, lambda: changes_table(stored, TOPIC_CHANGES), fingerprint
+        ),
     }
 
 

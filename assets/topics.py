@@ -5,17 +5,18 @@ carried from night to night lies in ``indexes/topics``, and the tables are made 
 """
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import numpy as np
 
+from assets import given_names
 from assets.catalog import row_count, table_spec
 from assets.cluster_store import StoredClustering, fingerprint_of, load, save
 from assets.clustered import Items, asked_to_recluster, change_rows, check, gather, told
-from assets.datasets import key_of
-from assets.given_names import TOPIC, read
+from assets.given_names import TOPIC, Given
 from assets.indexes import index_folder
 from assets.pictures import markdown_image, topic_map_svg
 from assets.progress import is_forced
@@ -35,7 +36,7 @@ _NONE_CHECK, _LARGE_CHECK = "few_videos_belong_to_none", "no_topic_is_suspicious
 # is not told by its topics. Of fewer videos neither share says anything.
 _MOST_NONE, _MOST_OF_ONE, _FEWEST = 0.5, 0.5, 30
 # Raise when the same vectors would give other topics or names.
-VERSION = "3"
+VERSION = "4"
 
 
 @dg.multi_asset(
@@ -65,30 +66,55 @@ def topics(
     context.log.info("topics: looking for new videos")
     inputs = TopicInputs(tables, context.log.info)
     with index_folder(library, FOLDER) as folder:
-        before = load(folder)
-        stored = _brought_up(context, before, inputs, pick_device(models.device))
+        before = load(folder, library.storage.url(f"indexes/{FOLDER}"))
+        _require_loaded(before, library, inputs)
+        stored = _brought_up(context, before, library, tables, inputs, pick_device(models.device))
         if stored is not before:
             save(folder, stored)
         fingerprint = fingerprint_of(folder)
+    if not inputs.models:
+        # Models may be switched on again: then every topic has its own id and name again.
+        stored, fingerprint = _without_videos(stored), f"nothing-{fingerprint}"
     context.log.info(f"topics: {stored.message}")
     with tables.session("writing topics", context.log.info) as client:
+        given = given_names.keep(client, TOPIC, library.storage)
         rows = publish(client, stored, fingerprint)
-        given = topic_rows(stored, read(client, TOPIC))
+    shown = topic_rows(stored, given)
     for dataset in OUTPUTS:
-        yield _result(dataset.name, rows[dataset.name], stored, given)
+        yield _result(dataset.name, rows[dataset.name], stored, shown)
 
 
 def republish(library: Library, tables: Tables, say: Callable[[str], None]) -> None:
     """Make the tables anew from what is on disk and what was said of the topics by hand."""
     with index_folder(library, FOLDER) as folder:
-        if (stored := load(folder)) is not None:
+        if (stored := load(folder, library.storage.url(f"indexes/{FOLDER}"))) is not None:
             with tables.session("writing topics", say) as client:
+                given_names.keep(client, TOPIC, library.storage)
                 publish(client, stored, fingerprint_of(folder))
+
+
+def _require_loaded(before: StoredClustering | None, library: Library, inputs: TopicInputs) -> None:
+    """Refuses tables that lack what was clustered: with them, topics would seem to have vanished.
+
+    Raises:
+        dg.Failure: batches of the library are not in the tables.
+    """
+    there = set(library.batches.names())
+    held = before.inputs if before else {}
+    lacking = [batch for batch in held if batch in there and batch not in inputs.of_batch]
+    if lacking:
+        raise dg.Failure(
+            f"the tables lack {len(lacking)} batches that topics were made from, such as "
+            f"{lacking[0]}: were they emptied or moved? kadr ingest SOURCE --all loads them again",
+            allow_retries=False,
+        )
 
 
 def _brought_up(
     context: dg.AssetExecutionContext,
     before: StoredClustering | None,
+    library: Library,
+    tables: Tables,
     inputs: TopicInputs,
     device: str,
 ) -> StoredClustering:
@@ -96,84 +122,107 @@ def _brought_up(
     from ml.stable_clusters import reason_to_recluster, take_in
     from ml.topics.space import TopicSpace
 
-    forced, of_batch = is_forced(context), inputs.of_batch
-    asked = "it was asked for" if forced or asked_to_recluster(context) else ""
-    usable = None if forced or before is None or before.made_by != _made_by(inputs) else before
-    if usable is None or asked:
-        reason = asked or "these models' vectors were never clustered"
-        return _reclustered(context, before, usable, inputs, device, reason)
-    if usable.inputs == of_batch:
-        return usable
-    items = _items(usable, inputs, TopicSpace.from_bytes(usable.space))
-    now = take_in(usable.clustering, items.keys, items.z)
-    if reason := reason_to_recluster(now):
-        return _reclustered(context, before, usable, inputs, device, reason)
-    found = replace(usable, clustering=now, batch_of=items.batch_of, inputs=of_batch)
-    return replace(found, message=_message(now, "new videos joined the topics there were"))
+    if before is not None and not inputs.models:
+        return before
+    forced = is_forced(context)
+    reason = "it was asked for" if forced or asked_to_recluster(context) else ""
+    usable = None if forced or before is None or not _fits(before, inputs) else before
+    if usable is not None and not reason:
+        if usable.inputs == inputs.of_batch:
+            return usable
+        items = _items(usable, inputs, TopicSpace.from_bytes(usable.space))
+        now = take_in(usable.clustering, items.keys, items.z)
+        reason = reason_to_recluster(now)
+        if not reason:
+            found = replace(usable, clustering=now, batch_of=items.batch_of)
+            message = _message(now, "new videos joined the topics there were")
+            return replace(found, inputs=inputs.of_batch, message=message)
+    reason = reason or "these models' vectors were never clustered"
+    context.log.info(f"topics: a full clustering, because {reason}")
+    with tables.session("reading names of topics", context.log.info) as client:
+        given = given_names.keep(client, TOPIC, library.storage)
+        first_id = given_names.first_free_id(client, TOPIC)
+    found = _reclustered(before, usable, inputs, device, given, first_id)
+    return replace(found, message=_message(found.clustering, f"a full clustering: {reason}"))
 
 
 def _reclustered(
-    context: dg.AssetExecutionContext,
     before: StoredClustering | None,
     usable: StoredClustering | None,
     inputs: TopicInputs,
     device: str,
-    reason: str,
+    given: Mapping[int, Given],
+    first_id: int,
 ) -> StoredClustering:
     """A full clustering, under the ids and names of the one before."""
     from ml.stable_clusters import recluster
-    from ml.topics.clustering import ClusterOptions, cluster
+    from ml.topics.clustering import ClusterOptions, cluster, topics_before
 
-    context.log.info(f"topics: a full clustering, because {reason}")
     space = _space(usable, inputs)
     data = space.to_bytes()
-    items = _items(usable if usable and usable.space == data else None, inputs, space)
-    found = cluster(items.z, items.keys, ClusterOptions(device=device))
+    same = usable if usable and usable.space == data else None
+    items = _items(same, inputs, space)
     was = before.clustering if before else None
-    clustering = recluster(items.keys, items.z, *found, was)
+    old = topics_before(was.members) if was else None
+    found = cluster(items.z, items.keys, ClusterOptions(device=device), old)
+    clustering = recluster(
+        *(items.keys, items.z, *found, was), same_space=same is not None, first_id=first_id
+    )
     facts = describe(clustering, before.facts if before else {}, inputs.documents)
     names = names_of(before.facts if before else {}) | names_of(facts)
-    history = [
-        *(before.history if before else ()),
-        *change_rows(clustering, TOPIC_CHANGES, names),
-    ]
+    names |= {topic: said.name for topic, said in given.items() if said.name}
+    rows = change_rows(clustering, TOPIC_CHANGES, names)
     return StoredClustering(
         clustering,
         items.batch_of,
         inputs.of_batch,
-        _made_by(inputs),
+        VERSION,
         facts,
-        history,
+        [*(before.history if before else ()), *rows],
         data,
-        _message(clustering, f"a full clustering: {reason}"),
-        {"model": space.model},
+        extra={"model": space.model, "models": dict(inputs.models)},
     )
 
 
+def _fits(before: StoredClustering, inputs: TopicInputs) -> bool:
+    """Whether the vectors there are lie in the space of before: those of a new channel need not."""
+    was = before.extra.get("models", {})
+    both = was.keys() & inputs.models.keys()
+    same = all(was[channel] == inputs.models[channel] for channel in both)
+    return before.made_by == VERSION and bool(both) and same
+
+
 def _space(usable: StoredClustering | None, inputs: TopicInputs) -> "TopicSpace":
-    """The space of last time, unless it was learnt from less than half of what there is now."""
+    """The space of last time, while it was learnt from half of what there is and all channels."""
     from ml.stable_clusters import GROWTH
     from ml.topics.space import SpaceOptions, TopicSpace
 
     if usable is not None:
         space = TopicSpace.from_bytes(usable.space)
-        enough = min(len(usable.clustering.members.keys), SpaceOptions().sample_limit)
-        if GROWTH * space.count > enough:
+        enough = min(inputs.count, SpaceOptions().sample_limit)
+        if GROWTH * space.count > enough and inputs.models.keys() <= space.models.keys():
             return space
     return TopicSpace.fit(inputs.sample())
 
 
+def _without_videos(stored: StoredClustering) -> StoredClustering:
+    """The same clustering, for tables of a library in which no video has a vector."""
+    from ml.stable_clusters import take_in
+
+    empty = np.zeros((0, stored.clustering.members.z.shape[1]), np.float32)
+    clustering = take_in(stored.clustering, [], empty)
+    message = _message(clustering, "")
+    return replace(stored, clustering=clustering, batch_of=[], inputs={}, message=message)
+
+
 def _items(stored: StoredClustering | None, inputs: TopicInputs, space: "TopicSpace") -> Items:
-    return gather(
-        stored,
-        inputs.of_batch,
-        lambda batch: space.project(inputs.library([batch])),
-        space.dimensions,
-    )
-
-
-def _made_by(inputs: TopicInputs) -> str:
-    return key_of(VERSION, *(f"{channel}={model}" for channel, model in inputs.models.items()))
+    with inputs.reading():
+        return gather(
+            stored,
+            inputs.of_batch,
+            lambda batch: space.project(inputs.library([batch])),
+            space.dimensions,
+        )
 
 
 # For Dagster's pages ------------------------------------------------------------------------------
@@ -183,7 +232,7 @@ def _message(clustering: "Clustering", how: str) -> str:
     from ml.topics.clustering import smallest_topic
 
     members = clustering.members
-    n, none = len(members.keys), int((members.ids < 0).sum())
+    n, none = int(members.z.any(axis=1).sum()), int((members.ids < 0).sum())
     if not n:
         return "no topics: the library has no video with a vector"
     if not len(clustering.ids):
@@ -192,7 +241,9 @@ def _message(clustering: "Clustering", how: str) -> str:
         if n >= least:
             why = f"no {least} of {n} videos are nearer to each other than to the rest"
         return f"no topics: {why}"
-    return f"{len(clustering.ids)} topics over {n} videos, {none / n:.0%} belong to none; {how}"
+    share = none / len(members.keys)
+    found = f"{len(clustering.ids)} topics over {len(members.keys)} videos"
+    return f"{found}, {share:.0%} belong to none; {how}"
 
 
 def _result(
@@ -207,7 +258,7 @@ def _result(
             "map": dg.MetadataValue.md(markdown_image(picture, "map") if picture else "no topics"),
             "last_full_clustering": clustering.number,
             "what_it_changed": dg.MetadataValue.md(told(stored, clustering.number)),
-            "joined_since": int(clustering.members.joined.sum()),
+            "joined_since": int((clustering.members.joined & (clustering.members.ids >= 0)).sum()),
         }
         checks = _checks(clustering, given)
     return dg.MaterializeResult(

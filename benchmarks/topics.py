@@ -13,6 +13,8 @@ chance. Every such figure is computed twice, with the videos in another order.
 
 The large library is made up (`benchmarks.topics_library`). A tenth of it comes later and joins, and
 then everything is clustered anew, in the space as it was and in one learnt anew; then a tenth goes.
+Each time the share of topics that keep their id is told, and what it would be if the new clustering
+did not know the old one. The same follows for points without texts.
 Its topics are looked up in the default taxonomy: right is an entry above, at or below the one that
 their commonest theme belongs to.
 """
@@ -20,24 +22,34 @@ their commonest theme belongs to.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.topics_library import NO_THEME, TextLibrary, generated_library, themes
+from benchmarks.topics_library import (
+    NO_THEME,
+    STRAY_SHARE,
+    TextLibrary,
+    generated_library,
+    themes,
+)
 from benchmarks.topics_written import FRESH, TUNING, written_library
 from ml.channels import CHANNEL_TEXT
 from ml.stable_clusters import Clustering, recluster, take_in
 from ml.taxonomy import default_taxonomy, path_text
-from ml.topics.clustering import cluster, exemplars
+from ml.topics.clustering import cluster, exemplars, topics_before
 from ml.topics.library import DOCUMENT_CHARACTERS, Channel, TopicLibrary, documents_of
 from ml.topics.naming import TopicWords, naming_rows, nearest_entries, topic_terms
 from ml.topics.space import TopicSpace
 
 SUBSET_SHARE = 0.85
 LATER_SHARE = 0.1
+# A library without texts, whose themes lie as far apart as they must to be found.
+GAUSSIAN_ROWS, GAUSSIAN_THEMES, GAUSSIAN_DIMENSIONS, GAUSSIAN_SPREAD = 3000, 30, 50, 0.9
+
+Placed = tuple[list[str], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -165,12 +177,11 @@ def measure(library: TextLibrary, count: int) -> None:
         )
 
 
-def clustered(
-    bench: Bench, space: TopicSpace, videos: Sequence[str], before: Clustering | None = None
-) -> Clustering:
-    """A full clustering of these videos."""
-    ids, z = space.project(bench.part(videos))
-    return recluster(ids, z, *cluster(z, ids), before)
+def clustered(ids: Sequence[str], z: np.ndarray, before: Clustering | None = None) -> Clustering:
+    """A full clustering, as the asset makes it."""
+    if before is None:
+        return recluster(ids, z, *cluster(z, ids))
+    return recluster(ids, z, *cluster(z, ids, before=topics_before(before.members)), before)
 
 
 def joining(bench: Bench, now: Clustering, videos: Sequence[str]) -> Joining:
@@ -211,31 +222,77 @@ def measure_growth(bench: Bench, seed: int) -> None:
     later = some_of(bench.videos, seed)
     early = [video for video in bench.videos if video not in later]
     space = TopicSpace.fit(bench.part(early))
-    first = clustered(bench, space, early)
+    first = clustered(*space.project(bench.part(early)))
     ari = agreement(first.members.ids, bench.truth(early))
     print(f"- {len(early)} videos: ARI {ari:.2f}, {len(first.ids)} topics")
-    grown = take_in(first, *space.project(bench.part(bench.videos)))
+    every = space.project(bench.part(bench.videos))
+    grown = take_in(first, *every)
     for what, videos in (("clustered", early), ("later", sorted(later))):
         how = joining(bench, grown, videos)
         print(
             f"- {len(videos)} {what}: {how.right:.0%} in a topic of their theme, {how.wrong:.0%} "
             f"in another one, {how.unassigned:.0%} in none; {how.strays:.0%} of strays in one"
         )
-    gone = some_of(bench.videos, seed + 1)
-    left = [video for video in bench.videos if video not in gone]
-    refitted = TopicSpace.fit(bench.part(bench.videos))
-    _tell(bench, grown, clustered(bench, space, bench.videos, grown), "anew, space as it was")
-    _tell(bench, grown, clustered(bench, refitted, bench.videos, grown), "anew, space too")
-    _tell(bench, grown, clustered(bench, space, left, grown), "a tenth gone, space as it was")
+    refitted = TopicSpace.fit(bench.part(bench.videos)).project(bench.part(bench.videos))
+    _tell_all(grown, every, refitted, some_of(bench.videos, seed + 1), bench.truth)
 
 
-def _tell(bench: Bench, before: Clustering, now: Clustering, what: str) -> None:
+def measure_gaussian(seed: int) -> None:
+    """Print the same of Gaussian themes of Zipf sizes and a tenth strays, without texts."""
+    draw = np.random.default_rng(seed)
+    shares = 1 / np.arange(1, GAUSSIAN_THEMES + 1)
+    count = round(GAUSSIAN_ROWS * (1 + LATER_SHARE))
+    truth = draw.choice(GAUSSIAN_THEMES, count, p=shares / shares.sum())
+    stray = draw.random(count) < STRAY_SHARE
+    x = draw.standard_normal((count, GAUSSIAN_DIMENSIONS))
+    means = draw.standard_normal((GAUSSIAN_THEMES, GAUSSIAN_DIMENSIONS))
+    x[~stray] = means[truth[~stray]] + GAUSSIAN_SPREAD * x[~stray]
+    ids = [f"g{row:05d}" for row in range(count)]
+    theme_of = {i: NO_THEME if s else str(t) for i, s, t in zip(ids, stray, truth, strict=True)}
+    early = np.sort(draw.permutation(count)[:GAUSSIAN_ROWS])
+    every, refitted = (ids, _axes_of(x, early)), (ids, _axes_of(x, np.arange(count)))
+    first = clustered([ids[row] for row in early], every[1][early])
+    ari = agreement(first.members.ids, [theme_of[i] for i in first.members.keys])
+    print(f"- {len(early)} points: ARI {ari:.2f}, {len(first.ids)} topics")
+    grown, gone = take_in(first, *every), some_of(ids, seed + 1)
+    _tell_all(grown, every, refitted, gone, lambda keys: [theme_of[i] for i in keys])
+
+
+def _axes_of(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """float32[n, half the dimensions], unit length: the principal components of some rows."""
+    mean = x[rows].mean(axis=0)
+    axes = np.linalg.svd(x[rows] - mean, full_matrices=False)[2][: x.shape[1] // 2]
+    z = (x - mean) @ axes.T
+    return (z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _tell_all(
+    grown: Clustering,
+    every: Placed,
+    refitted: Placed,
+    gone: set[str],
+    truth: Callable[[Sequence[str]], list[str]],
+) -> None:
+    rows = [row for row, video in enumerate(every[0]) if video not in gone]
+    left = [every[0][row] for row in rows], every[1][rows]
+    _tell(grown, every, truth, "a tenth more, space as it was")
+    _tell(grown, refitted, truth, "a tenth more, space too anew")
+    _tell(grown, left, truth, "a tenth gone, space as it was")
+
+
+def _tell(
+    before: Clustering, placed: Placed, truth: Callable[[Sequence[str]], list[str]], what: str
+) -> None:
+    """Print what a new clustering keeps, and what one that asks for no old topics would."""
+    now = clustered(*placed, before)
+    afresh = recluster(*placed, *cluster(placed[1], placed[0]), before)
     of_topics, of_videos = kept(before, now)
-    ari = agreement(now.members.ids, bench.truth(now.members.keys))
+    ari, alone = (agreement(c.members.ids, truth(c.members.keys)) for c in (now, afresh))
     told = ", ".join(f"{c.kind} {c.size_before}-{c.size_after}" for c in now.changes)
     print(
         f"- {what}: {of_topics:.0%} of topics and {of_videos:.0%} of videos keep their id, "
-        f"ARI {ari:.2f}; {told}"
+        f"ARI {ari:.2f} (found afresh {kept(before, afresh)[0]:.0%}, "
+        f"{kept(before, afresh)[1]:.0%}, {alone:.2f}); {told or 'nothing else changed'}"
     )
 
 
@@ -249,7 +306,7 @@ def measure_entries(bench: Bench) -> None:
     """Print how many topics' nearest entry of the default taxonomy is right."""
     library = bench.part(bench.videos)
     ids, z = TopicSpace.fit(library).project(library)
-    now = recluster(ids, z, *cluster(z, ids))
+    now = clustered(ids, z)
     belongs = {theme.name: theme.path for theme in themes()}
     theme_of = _theme_of(now.members.ids, np.array(bench.truth(ids)))
     words = _words(library, now)
@@ -305,6 +362,8 @@ def main() -> None:
         bench = Bench(made)
         measure_growth(bench, seed)
         measure_entries(bench)
+        print(f"\nGaussian {seed}: {GAUSSIAN_ROWS} points, {GAUSSIAN_THEMES} themes")
+        measure_gaussian(seed)
 
 
 if __name__ == "__main__":

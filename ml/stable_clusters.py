@@ -27,6 +27,8 @@ NONE = -1
 # last one, and when there are twice as many items: what is new then outweighs what was clustered.
 UNASSIGNED_GROWTH = 0.1
 GROWTH = 2.0
+# Rows that are compared at a time.
+_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,16 @@ def recluster(
     probabilities: np.ndarray,
     before: Clustering | None = None,
     *,
+    still: np.ndarray | None = None,
+    same_space: bool = False,
+    first_id: int = 0,
     most_reach: float = np.inf,
 ) -> Clustering:
     """A full clustering that keeps the ids of the one before.
 
     The clusters of before are laid over the new ones by those of their members that are still
-    there, at their present places: so the two need not share a space.
+    there, at their present places: so the two need not share a space. One of which no member is
+    left is known by its centroid, if they do.
 
     Args:
         keys: sorted, all different.
@@ -97,16 +103,21 @@ def recluster(
         labels: int64[n], clusters 0, 1, ... by falling size, -1 for none.
         probabilities: float[n].
         before: the clustering to carry on.
+        still: bool[n], whether the item is the one that had this key before; None for all.
+        same_space: whether the vectors of before lie in the same space.
+        first_id: the first id to be given where there is nothing to carry on.
         most_reach: no cluster takes in new items from farther away.
     """
     centroids = centroids_of(z, labels)
     reach = np.minimum(reaches(z, labels, centroids), np.float32(most_reach))
     sizes = np.bincount(labels[labels >= 0], minlength=len(centroids))
     if before is None:
-        ids, next_id = fresh_ids(np.full(len(centroids), NONE), np.zeros(0, np.int32), 0)
+        ids, next_id = fresh_ids(np.full(len(centroids), NONE), np.zeros(0, np.int32), first_id)
         told = [Change("appeared", int(i), (), 0, int(n)) for i, n in zip(ids, sizes, strict=True)]
     else:
-        old = _laid_over(before, keys, z, labels, len(centroids))
+        of_key = _places(before.members.keys, keys)
+        at = of_key if still is None else np.where(still, of_key, NONE)
+        old = _laid_over(before, at, z, labels, len(centroids), same_space)
         matched = match(old.centroids, centroids, old.reach, reach, old.shared)
         ids, next_id = fresh_ids(matched, old.ids, before.next_id)
         told = changes(old.ids, old.sizes, ids, sizes, old.shared)
@@ -139,9 +150,10 @@ def take_in(before: Clustering, keys: Sequence[str], z: np.ndarray) -> Clusterin
     """
     was = before.members
     at = _places(was.keys, keys)
-    same = at >= 0
-    same[same] = (was.z[at[same]] == z[same]).all(axis=1)
-    labels, distance, probability = assign(z[~same], before.centroids, before.reach)
+    same = (at >= 0) & (was.z.shape[1] == z.shape[1])
+    same[same] = _equal_rows(was.z, at[same], z, np.flatnonzero(same))
+    centroids = before.centroids if len(before.ids) else np.zeros((0, z.shape[1]), np.float32)
+    labels, distance, probability = assign(z[~same], centroids, before.reach)
     nowhere = ~z[~same].any(axis=1)
     labels[nowhere], probability[nowhere] = NONE, 0
     ids = np.full(len(keys), NONE, np.int32)
@@ -181,24 +193,29 @@ class _Old:
 
 
 def _laid_over(
-    before: Clustering, keys: Sequence[str], z: np.ndarray, labels: np.ndarray, count: int
+    before: Clustering,
+    at: np.ndarray,
+    z: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    same_space: bool,
 ) -> _Old:
-    was = before.members
-    at = _places(was.keys, keys)
+    """`at`: int64[n], where each item stands among the members of before, -1 where it does not."""
     there = at >= 0
-    of_all = _rows_of(before.ids, was.ids)
+    of_all = _rows_of(before.ids, before.members.ids)
     old = of_all[at[there]]
     shared = shared_members(old, labels[there], len(before.ids), count)
     sizes = np.bincount(of_all[of_all >= 0], minlength=len(before.ids))
     left = np.unique(old[old >= 0])
-    # Renumbered, because a cluster without a member left has no place in the new space.
-    dense = np.full(len(before.ids), NONE, np.int64)
-    dense[left] = np.arange(len(left))
-    own = np.where(old >= 0, dense[old], NONE)
-    centroids = centroids_of(z[there], own)
-    places = np.full((len(before.ids), z.shape[1]), np.inf, np.float32)
-    reach = np.zeros(len(before.ids), np.float32)
-    places[left], reach[left] = centroids, reaches(z[there], own, centroids)
+    # Renumbered, because a cluster without a member left has no place in another space.
+    own = _rows_of(left, old)
+    if same_space:
+        places, reach = before.centroids.copy(), before.reach.copy()
+    else:
+        places = np.full((len(before.ids), z.shape[1]), np.inf, np.float32)
+        reach = np.zeros(len(before.ids), np.float32)
+    places[left] = centroids_of(z[there], own)
+    reach[left] = reaches(z[there], own, places[left])
     return _Old(before.ids, sizes, places, reach, shared)
 
 
@@ -215,6 +232,13 @@ def _rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     order = np.argsort(ids, kind="stable")
     at = order[np.minimum(np.searchsorted(ids[order], wanted), len(ids) - 1)]
     return np.where(ids[at] == wanted, at, NONE).astype(np.int64)
+
+
+def _equal_rows(a: np.ndarray, at: np.ndarray, b: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """bool[rows]: whether rows ``at`` of ``a`` are rows ``of`` of ``b``; no copy of either."""
+    blocks = (slice(start, start + _ROWS) for start in range(0, len(at), _ROWS))
+    equal = [(a[at[rows]] == b[of[rows]]).all(axis=1) for rows in blocks]
+    return np.concatenate(equal) if equal else np.zeros(0, bool)
 
 
 def _mixed(same: np.ndarray, kept: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -92,12 +92,20 @@ def text_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch.select(VIDEO_EMBEDDINGS.schema.names).cast(VIDEO_EMBEDDINGS.schema)
 
 
-def require_finite(vectors: np.ndarray, what: str) -> None:
-    """Raises ValueError, with how many of the rows are bad, unless every value is finite."""
-    bad = int((~np.isfinite(vectors).all(axis=1)).sum()) if vectors.size else 0
-    if bad:
+def require_finite(vectors: np.ndarray, what: str, names: Sequence[str] = ()) -> None:
+    """Raises ValueError, with how many of the rows are bad, unless every value is finite.
+
+    Args:
+        vectors: float[n, d].
+        what: whose vectors, for the message.
+        names: n names, of which the message gives the first bad one; or none.
+    """
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1)) if vectors.size else np.zeros(0, int)
+    if len(bad):
+        such = f", such as that of {names[int(bad[0])]}" if len(names) else ""
         raise ValueError(
-            f"{bad} of {len(vectors)} vectors of {what} hold NaN or infinite values: recompute them"
+            f"{len(bad)} of {len(vectors)} vectors of {what} hold NaN or infinite values{such}: "
+            "recompute them"
         )
 
 

@@ -176,12 +176,13 @@ def _is_for_people(error: BaseException) -> bool:
     """Whether an error's message is all a person needs; others keep their trace."""
     from assets.batches import BatchExists
     from assets.clickhouse import ClickHouseError
+    from assets.cluster_store import ClusteringDamaged
     from assets.sources import SourceError
     from ml.failures import ModelUnavailable, VideoFailure
     from orchestration.ingest import Busy
     from orchestration.runs import RunFailed
 
-    ours = (SourceError, BatchExists, ClickHouseError, Busy, RunFailed)
+    ours = (SourceError, BatchExists, ClickHouseError, ClusteringDamaged, Busy, RunFailed)
     return isinstance(error, (*ours, ModelUnavailable, VideoFailure, ValueError, OSError))
 
 

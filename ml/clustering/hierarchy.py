@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.clustering.labels import NONE, nobody
+from ml.clustering.prior import Prior
 
 
 def forest_clusters(
@@ -22,6 +23,7 @@ def forest_clusters(
     min_cluster_size: int,
     *,
     join_distance: float = np.inf,
+    before: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Clusters of n rows.
 
@@ -34,11 +36,13 @@ def forest_clusters(
         distances: float[m], above 0.
         min_cluster_size: fewest rows of a cluster, at least 2.
         join_distance: above the edges' distances, or infinite.
+        before: int[n], the cluster of each row in the last clustering, from 0, -1 for none or not
+            known: what resembles one of these is preferred (`ml.clustering.prior`).
 
     Returns:
         labels int64[n], in no order, -1 for none, and probabilities float32[n], 0 to 1.
     """
-    growth = _Growth(n, min_cluster_size)
+    growth = _Growth(n, min_cluster_size, before)
     for (a, b), density in zip(edges.tolist(), (1.0 / distances).tolist(), strict=True):
         growth.merge(a, b, density)
     growth.finish(0.0 if np.isinf(join_distance) else 1.0 / join_distance)
@@ -55,8 +59,9 @@ class _Growth:
     `mass`, `inside` (the best of the clusters in it) and `whole` (whether it is kept whole).
     """
 
-    def __init__(self, n: int, min_cluster_size: int) -> None:
+    def __init__(self, n: int, min_cluster_size: int, before: np.ndarray | None) -> None:
         self.least = min_cluster_size
+        self.prior = None if before is None else Prior(before)
         self.up = list(range(n))
         self.size = [1] * n
         self.cluster = [NONE] * n
@@ -72,20 +77,22 @@ class _Growth:
     def merge(self, a: int, b: int, density: float) -> None:
         """An edge between two sets."""
         a, b = self._find(a), self._find(b)
-        if self.size[a] < self.size[b]:
+        # A set with a cluster can be smaller than one without, where it was one before.
+        if (self.cluster[a] != NONE, self.size[a]) < (self.cluster[b] != NONE, self.size[b]):
             a, b = b, a
-        both = self.size[a] + self.size[b]
-        if self.size[b] >= self.least:
+        if self.cluster[b] != NONE:
             self._meet(a, b, density)
-        elif self.size[a] >= self.least:
-            self._leave(b, self.cluster[a], density)
-        elif both >= self.least:
-            self.cluster[a] = self._new_cluster(density)
-            self._leave(a, self.cluster[a], density)
+        elif self.cluster[a] != NONE:
             self._leave(b, self.cluster[a], density)
         else:
             self.loose.setdefault(a, [a]).extend(self.loose.pop(b, [b]))
-        self.up[b], self.size[a] = a, both
+        self.up[b] = a
+        self.size[a] += self.size[b]
+        if self.prior is not None:
+            self.prior.merge(a, b)
+        if self.cluster[a] == NONE and self._enough(a):
+            self.cluster[a] = self._new_cluster(density)
+            self._leave(a, self.cluster[a], density)
 
     def finish(self, density: float) -> None:
         """The sets that are left meet at this density."""
@@ -110,6 +117,12 @@ class _Growth:
         peak = np.array(self.peak)[labels]
         share = np.minimum(np.array(self.left_at), peak) / peak
         return labels, np.where(labels == NONE, 0.0, share).astype(np.float32)
+
+    def _enough(self, row: int) -> bool:
+        size = self.size[row]
+        if size >= self.least or self.prior is None:
+            return size >= self.least
+        return self.prior.suffices(row, size, self.least)
 
     def _find(self, row: int) -> int:
         up = self.up
@@ -143,6 +156,8 @@ class _Growth:
         """The set's cluster becomes part of another at this density, or of none."""
         cluster = self.cluster[row]
         excess = self.mass[cluster] - self.size[row] * density
+        if self.prior is not None:
+            excess *= self.prior.weight(row)
         self.above[cluster] = outer
         self.whole[cluster] = excess >= self.inside[cluster]
         if outer != NONE:

@@ -24,9 +24,18 @@ _PACKAGED_DISTANCE = 0.34
 _ONNX_DISTANCE = 1.1
 
 
-def same_person_distance(model_id: str) -> float:
-    """How near (Euclidean, at unit length) two clear faces of one person are, without loading."""
-    return _PACKAGED_DISTANCE if model_id == PACKAGED else _ONNX_DISTANCE
+def same_person_distance(model: str) -> float:
+    """How near (Euclidean, at unit length) two clear faces of one person are, without loading.
+
+    Args:
+        model: an id as in `load_face_finder`, or an identity that begins with it.
+
+    Raises:
+        ValueError: no model at all.
+    """
+    if model in ("", "off"):
+        raise ValueError("no faces model, so faces have no distances")
+    return _PACKAGED_DISTANCE if model.partition("+")[0] == PACKAGED else _ONNX_DISTANCE
 
 
 def load_face_finder(model_id: str, *, profile: str, device: str, workers: int = 1) -> FaceFinder:

@@ -110,7 +110,7 @@ def checked(
     if len(set(ids)) != len(ids):
         twice = Counter(ids).most_common(1)[0][0]
         raise ValueError(f"channel {name!r} holds video {twice!r} twice")
-    require_finite(matrix, f"channel {name!r}")
+    require_finite(matrix, f"channel {name!r}", ids)
     if dimension is not None and len(ids) and matrix.shape[1] != dimension:
         raise ModelMismatch(
             f"{name} vectors have {matrix.shape[1]} dimensions, the space of topics was learnt "

@@ -7,5 +7,6 @@ SELECT
 FROM video_topics AS vt
 INNER JOIN videos AS v ON v.video_id = vt.video_id
 LEFT JOIN topics AS t ON t.topic_id = vt.topic_id
+WHERE NOT t.hidden
 ORDER BY vt.topic_id, vt.probability DESC, video_id
 LIMIT 5 BY vt.topic_id;

@@ -26,4 +26,5 @@ FROM
     ARRAY JOIN starts_s AS start_s, ends_s AS end_s
 ) AS seen
 INNER JOIN videos AS v ON v.video_id = seen.video_id
-LEFT JOIN people AS p ON p.person_id = seen.person_id;
+LEFT JOIN people AS p ON p.person_id = seen.person_id
+WHERE NOT p.hidden;

@@ -7,7 +7,7 @@ AS SELECT
     v.uri AS uri,
     v.published_at AS published_at,
     v.duration_s AS duration_s,
-    t.name AS topic,
+    if(t.hidden, '', t.name) AS topic,
     s.said_words AS said_words,
     s.said_s AS said_s,
     o.screen_lines AS screen_lines,

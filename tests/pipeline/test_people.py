@@ -126,4 +126,4 @@ def test_ids_and_names_survive_a_full_clustering(two_nights: Nights) -> None:
     before = two_nights.query(WHO)
     two_nights.find_people(**{RECLUSTER_TAG: "1"})
     assert two_nights.query(WHO) == before
-    assert two_nights.query("SELECT DISTINCT kind FROM people_changes") == [("appeared",)]
+    assert two_nights.query("SELECT DISTINCT change FROM people_changes") == [("appeared",)]

@@ -25,6 +25,7 @@ from tests.unit.small_library import record_batch
 
 DIMENSION = 32
 TEXT_MODEL = "multilingual@1"
+FACES_MODEL = f"{Models(device='cpu').face_finder().identity}+persons-1"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,13 @@ class Nights:
 
     def titles(self, batch: str, videos: Mapping[str, tuple[np.ndarray, str]], **how: str) -> None:
         """Load a batch: video id to the vector of its title and the title itself."""
-        model = how.get("model", TEXT_MODEL)
+        model, channel = how.get("model", TEXT_MODEL), how.get("channel", "title")
+        if not self.library.batches.exists(batch):
+            listed = tuple(SourceVideo(v, f"/{v}.mp4", "1") for v in videos or ["none"])
+            self.library.batches.write(Batch(batch, listed))
         made = f"{model} {sorted((v, t, z.tolist()) for v, (z, t) in videos.items())}"
         vectors = [
-            {"video_id": v, "channel": "title", "model": model, "embedding": z.tolist()}
+            {"video_id": v, "channel": channel, "model": model, "embedding": z.tolist()}
             for v, (z, _) in videos.items()
         ]
         texts = [{"video_id": v, "channel": "title", "text": t} for v, (_, t) in videos.items()]
@@ -57,7 +61,9 @@ class Nights:
                 parts = [record_batch(table, of)] if of else []
                 load_batch(client, table, batch, parts, made)
 
-    def persons(self, batch: str, persons: Sequence[dict[str, Any]], model: str = "faces") -> None:
+    def persons(
+        self, batch: str, persons: Sequence[dict[str, Any]], model: str = FACES_MODEL
+    ) -> None:
         """Write a batch of the dataset ``persons``: rows with video_id, person_no, embedding."""
         library = self.library
         videos = list(dict.fromkeys(person["video_id"] for person in persons))

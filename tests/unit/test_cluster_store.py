@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from assets.cluster_store import (
+    FORMAT,
     MANIFEST,
     ClusteringDamaged,
     StoredClustering,
@@ -17,6 +21,7 @@ from assets.cluster_store import (
 )
 from assets.clustered import gather
 from ml.stable_clusters import recluster
+from orchestration.cli import cli, main
 
 
 def stored(count: int = 6, **more: object) -> StoredClustering:
@@ -72,7 +77,7 @@ def test_save_that_was_killed_before_the_manifest_changes_nothing(tmp_path: Path
     assert after is not None and after.message == "two clusters"
     save(tmp_path, stored(message="later"))
     assert {p.name for p in tmp_path.iterdir()} == {
-        *(MANIFEST, "members-2.parquet", "clusters-2.npz", "space-2.bin"),
+        *(MANIFEST, "members-2.parquet", "vectors-2.npy", "clusters-2.npz", "space-2.bin"),
     }
 
 
@@ -83,23 +88,100 @@ def test_every_version_has_its_own_fingerprint(tmp_path: Path) -> None:
     assert fingerprint_of(tmp_path) != first
 
 
-@pytest.mark.parametrize("name", ["members-1.parquet", "clusters-1.npz", "space-1.bin"])
+FILES = ("members-1.parquet", "vectors-1.npy", "clusters-1.npz", "space-1.bin")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_missing_file_is_named_damage_and_what_mends_it(tmp_path: Path, name: str) -> None:
     save(tmp_path, stored())
     (tmp_path / name).unlink()
-    with pytest.raises(ClusteringDamaged, match="Restore the folder from a back-up, or delete it"):
+    with pytest.raises(ClusteringDamaged, match=f"{name}.* Restore the folder from a back-up, or"):
         load(tmp_path)
 
 
-def test_cut_off_members_and_manifest_are_damage(tmp_path: Path) -> None:
+def harms(whole: bytes) -> dict[str, bytes]:
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    return {"empty": b"", "half": whole[:middle], "garbage": b"garbage!" * 20, "flipped": flipped}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("harm", ["empty", "half", "garbage", "flipped"])
+def test_file_that_is_not_as_it_was_written_is_damage(tmp_path: Path, name: str, harm: str) -> None:
     save(tmp_path, stored())
-    whole = (tmp_path / "members-1.parquet").read_bytes()
-    (tmp_path / "members-1.parquet").write_bytes(whole[: len(whole) // 2])
+    path = tmp_path / name
+    path.write_bytes(harms(path.read_bytes())[harm])
+    with pytest.raises(ClusteringDamaged, match=f"{name} is not as it was written"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("manifest", ["", "{", "[1]", "{}", '{"format": 2}', "7"])
+def test_manifest_that_is_none_is_damage(tmp_path: Path, manifest: str) -> None:
+    save(tmp_path, stored())
+    (tmp_path / MANIFEST).write_text(manifest)
     with pytest.raises(ClusteringDamaged):
         load(tmp_path)
-    (tmp_path / MANIFEST).write_text("{")
-    with pytest.raises(ClusteringDamaged):
+
+
+def test_format_of_another_version_is_told_from_damage(tmp_path: Path) -> None:
+    save(tmp_path, stored())
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest | {"format": FORMAT + 1}))
+    with pytest.raises(ClusteringDamaged, match="has format 3 and this version of Kadr reads 2"):
         load(tmp_path)
+
+
+def test_folder_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError("no")
+
+    save(tmp_path, stored())
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(PermissionError):
+        load(tmp_path)
+
+
+def test_damage_is_named_by_the_place_that_people_know(tmp_path: Path) -> None:
+    save(tmp_path, stored())
+    (tmp_path / "space-1.bin").write_bytes(b"")
+    with pytest.raises(ClusteringDamaged, match="the clustering in s3://bucket/indexes/people"):
+        load(tmp_path, "s3://bucket/indexes/people")
+
+
+def test_command_line_tells_damage_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def damaged(**_: object) -> None:
+        raise ClusteringDamaged("here", "cut short")
+
+    monkeypatch.setattr(cli, "main", damaged)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    said = capsys.readouterr().err
+    assert said.startswith("kadr: the clustering in here can't be read: cut short.")
+    assert said.count("\n") == 1
+
+
+def test_saving_and_loading_hold_little_more_than_the_clustering(tmp_path: Path) -> None:
+    count, dimensions = 20_000, 128
+    keys, z = [f"{i:09}" for i in range(count)], np.zeros((count, dimensions), np.float32)
+    clustering = recluster(keys, z, np.zeros(count, np.int64), np.ones(count))
+    batch_of = [f"b{row // 500}" for row in range(count)]
+    inputs = dict.fromkeys(batch_of, "x")
+    before = StoredClustering(clustering, batch_of, inputs, "model", {}, [])
+    tracemalloc.start()
+    pool = pa.total_allocated_bytes()
+    save(tmp_path, before)
+    after = load(tmp_path)
+    assert after is not None
+    gather(after, inputs, lambda _: ([], z[:0]), dimensions)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Once as they are loaded, once as they are gathered.
+    assert 2 * z.nbytes < peak < 3 * z.nbytes
+    assert pa.total_allocated_bytes() - pool < z.nbytes // 4
 
 
 def test_only_batches_that_changed_are_read_again() -> None:
@@ -122,3 +204,18 @@ def test_item_of_two_batches_counts_in_the_later_one() -> None:
 
     items = gather(None, {"b1": "x", "b2": "y"}, read, 2)
     assert (items.keys, items.batch_of, items.z.tolist()) == (["v"], ["b2"], [[2, 2]])
+
+
+def test_batches_that_are_held_and_read_lie_in_the_order_of_their_keys() -> None:
+    def read(batch: str) -> tuple[list[str], np.ndarray]:
+        return ["а", "я"], np.array([[7, 0, 0, 0], [9, 0, 0, 0]], np.float64)
+
+    items = gather(stored(), {"b0": "new", "b1": "x"}, read, 4)
+    assert items.keys == ["а", "видео 0", "видео 1", "видео 2", "видео 3", "я"]
+    assert items.z.dtype == np.float32
+    assert items.z[:, 0].tolist() == [7, 1, 1, 1, 0, 9] and items.z[4, 1] == 1
+
+
+def test_vectors_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="reshape"):
+        gather(None, {"b": "x"}, lambda _: (["v"], np.zeros((1, 3), np.float32)), 4)

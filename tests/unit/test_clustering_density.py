@@ -200,7 +200,7 @@ def test_large_library_is_clustered_by_a_sample() -> None:
 def test_small_library_is_clustered_whole() -> None:
     z, _ = themes()
     found = sampled_clusters(z, 5)
-    labels, probabilities = density_clusters(z, 5)
+    labels, probabilities = graph_clusters(z, 5)
     np.testing.assert_array_equal(found.labels, labels)
     np.testing.assert_array_equal(found.probabilities, probabilities)
 

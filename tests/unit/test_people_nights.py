@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ import pytest
 from assets import given_names
 from assets.given_names import PERSON, Given
 from assets.people import republish
+from assets.people_tables import video_of
+from ml.people.known import Known
+from ml.people.newcomers import waits_for_a_name
+from ml.stable_clusters import Members
 from ml.vectors import ModelMismatch
 from tests.unit.nights import Nights, checks, message, seen
 
@@ -98,6 +103,127 @@ def test_name_given_by_hand_outlives_a_full_clustering(nights: Nights) -> None:
     assert nights.query("SELECT name FROM people WHERE person_id = 0") == [("Анна",)]
 
 
+def say(nights: Nights, person: int, name: str) -> None:
+    with nights.tables.session("naming", lambda _: None) as client:
+        given_names.write(client, PERSON, person, Given(name))
+    republish(nights.library, nights.tables, lambda _: None)
+
+
+def names(nights: Nights) -> dict[int, str]:
+    return dict(nights.query("SELECT person_id, name FROM people"))
+
+
+def test_persons_who_swap_numbers_when_a_batch_is_run_again_keep_their_names(
+    tmp_path: Path,
+) -> None:
+    nights = Nights(tmp_path)
+    videos = ("v1", "v2", "v3")
+    nights.persons(FIRST, [seen(v, p, no=p) for v in videos for p in (0, 1)])
+    nights.run("people")
+    was = who(nights)
+    say(nights, was["v1", 0], "Anna")
+    say(nights, was["v1", 1], "Boris")
+    nights.persons(FIRST, [seen(v, 1 - no, no=no) for v in videos for no in (0, 1)])
+    nights.run("people", recluster=True)
+    assert who(nights) == {(v, no): was[v, 1 - no] for v in videos for no in (0, 1)}
+    assert names(nights) == {was["v1", 0]: "Anna", was["v1", 1]: "Boris"}
+
+
+def test_stranger_in_the_files_that_replace_hers_is_not_her(nights: Nights) -> None:
+    nights.run("people")
+    say(nights, 0, "Anna")
+    others = [row for row in PERSONS if row["video_id"] not in {"a1", "a2", "ab"}]
+    nights.persons(FIRST, [*others, *(seen(video, 40) for video in ("a1", "a2", "ab"))])
+    nights.run("people", recluster=True)
+    assert names(nights) == {2: ""}
+    told = (
+        "SELECT change, person_id, name FROM people_changes WHERE clustering_no = 2 ORDER BY 1, 2"
+    )
+    assert nights.query(told) == [
+        ("appeared", 2, ""),
+        ("vanished", 0, "Anna"),
+        ("vanished", 1, ""),
+    ]
+
+
+def test_ids_and_names_outlive_another_faces_model(nights: Nights) -> None:
+    nights.run("people")
+    say(nights, 0, "Anna")
+    alone = [row for row in PERSONS if row["video_id"] != "ab"]
+    turned = [{**row, "embedding": row["embedding"][::-1]} for row in alone]
+    nights.persons(FIRST, turned, model="packaged:mtcnn-dlib+other")
+    nights.run("people")
+    assert names(nights) == {0: "Anna"}
+
+
+def test_people_are_found_after_nights_without_anybody(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.persons(FIRST, [])
+    nights.run("people")
+    nights.persons(SECOND, [seen("s1", 7), seen("s2", 8)])
+    assert "0 people among 2" in message(nights.run("people"), "people")
+    nights.persons("2026-11-22-001", [*PERSONS, seen("s3", 7)])
+    nights.run("people")
+    assert sorted(nights.query("SELECT size FROM people")) == [(2,), (2,), (3,)]
+
+
+def test_faces_switched_off_and_on_again_bring_everybody_back(nights: Nights) -> None:
+    nights.run("people")
+    say(nights, 0, "Anna")
+    before = who(nights)
+    nights.persons(FIRST, [], model="off")
+    assert "no clear face" in message(nights.run("people"), "people")
+    assert who(nights) == {}
+    nights.persons(FIRST, PERSONS)
+    nights.run("people")
+    assert who(nights) == before
+    assert names(nights)[0] == "Anna"
+
+
+def test_state_that_was_lost_gives_nobody_the_name_of_somebody_else(nights: Nights) -> None:
+    nights.run("people")
+    say(nights, 0, "Anna")
+    shutil.rmtree(Path(nights.library.storage.url("indexes/people")))
+    nights.run("people")
+    assert names(nights) == {2: "", 3: ""}
+
+
+def test_names_given_by_hand_outlive_an_emptied_clickhouse(nights: Nights) -> None:
+    nights.run("people")
+    say(nights, 0, "Anna")
+    for table in ("given_names", "people", "batch_loads"):
+        with nights.tables.session("emptying", lambda _: None) as client:
+            client.command(f"TRUNCATE TABLE {table}")
+    nights.run("people")
+    assert names(nights) == {0: "Anna", 1: ""}
+
+
+def test_two_people_who_become_one_keep_the_name_that_one_of_them_had(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    older = [seen(f"v{n}", 0) for n in range(3)]
+    younger = [seen(f"w{n}", 1) for n in range(2)]
+    nights.persons(FIRST, older + younger)
+    nights.run("people")
+    say(nights, 1, "Anna")
+    between = np.add(older[0]["embedding"], younger[0]["embedding"])
+    same = (between / np.linalg.norm(between)).tolist()
+    nights.persons(FIRST, [{**row, "embedding": same} for row in older + younger], "m")
+    nights.run("people")
+    assert names(nights) == {0: "Anna"}
+    told = "SELECT change, name, other_ids FROM people_changes WHERE clustering_no = 2"
+    assert nights.query(told) == [("merged", "Anna", [0, 1])]
+
+
+def test_second_face_of_somebody_known_asks_for_nothing(tmp_path: Path) -> None:
+    z = np.array([seen("v", 0)["embedding"]] * 3, np.float32)
+    ids, joined = np.array([0, -1, -1], np.int32), np.array([True, True, True])
+    some = Members(["v 0", "v 1", "w 0"], z, ids, ids * 0.0, ids * 0.0, joined)
+    known = Known(["Anna"], z[:1], [])
+    first_two = Members(*(np.asarray(part)[:2] for part in vars(some).values()))
+    assert not waits_for_a_name(first_two, known, 0.34, video_of)
+    assert waits_for_a_name(some, known, 0.34, video_of)
+
+
 def test_deleted_video_takes_its_persons_along(nights: Nights) -> None:
     nights.run("people")
     nights.persons(FIRST, [row for row in PERSONS if row["video_id"] not in {"ab", "b2"}])
@@ -125,7 +251,7 @@ def test_videos_that_are_all_the_same_show_one_person(tmp_path: Path) -> None:
 
 def test_persons_of_two_models_are_refused_with_what_mends_it(nights: Nights) -> None:
     nights.persons(SECOND, [seen("z", 9)], model="other faces")
-    with pytest.raises(ModelMismatch, match=r"made by faces and by other faces.*kadr ingest"):
+    with pytest.raises(ModelMismatch, match=r"made by other faces and by packaged.*kadr ingest"):
         nights.run("people")
 
 
@@ -133,7 +259,7 @@ def test_vectors_with_nan_are_refused_and_the_tables_stay(nights: Nights) -> Non
     nights.run("people")
     before = who(nights)
     nights.persons(SECOND, [seen("bad", 9, embedding=[float("nan")] * 128)])
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match=r"persons in batch 2026-11-21-001 hold NaN.*bad 0"):
         nights.run("people")
     assert who(nights) == before
 

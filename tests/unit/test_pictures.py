@@ -147,9 +147,11 @@ def test_sheet_without_people_is_an_empty_picture() -> None:
     assert texts(contact_sheet_svg([])) == []
 
 
-def test_crop_that_is_no_picture_is_named() -> None:
-    with pytest.raises(ValueError, match="person 3: the crop is no picture"):
-        contact_sheet_svg([person(3, crop=b"text")])
+@pytest.mark.parametrize("broken", [b"", b"text", crop(1)[:400]], ids=["none", "text", "cut short"])
+def test_crop_that_is_no_picture_leaves_its_tile_empty_and_the_others_shown(broken: bytes) -> None:
+    svg = contact_sheet_svg([person(3, crop=broken), person(4)])
+    assert texts(svg) == ["#3 ×3", "#4 ×3"]
+    assert len(tiles(svg)) == 1
 
 
 def test_markdown_carries_the_picture_itself() -> None:

@@ -130,3 +130,43 @@ def test_full_clustering_is_due_when_many_belong_to_none_or_the_library_has_doub
     assert "belong to none" in reason_to_recluster(strangers)
     doubled = take_in(first, [*keys, *(f"w{i}" for i in range(60))], np.concatenate([z, z]))
     assert "120 items where there were 60" in reason_to_recluster(doubled)
+
+
+def test_clusters_are_found_after_a_night_without_any() -> None:
+    keys, z, truth = night((5, 4))
+    none = clustered(keys, z, np.full(len(keys), -1))
+    found = clustered(keys, z, truth, none)
+    assert found.ids.tolist() == [0, 1]
+    assert [c.kind for c in found.changes] == ["appeared", "appeared"]
+
+
+def test_items_that_come_after_a_night_without_any_join_nothing_yet() -> None:
+    nothing = clustered([], np.zeros((0, 0), np.float32), np.zeros(0, np.int64))
+    keys, z, _ = night((5, 4))
+    assert (take_in(nothing, keys, z).members.ids == -1).all()
+
+
+def test_key_that_now_stands_for_somebody_else_is_no_shared_member() -> None:
+    keys, z, truth = night((4, 4))
+    first = clustered(keys, z, truth)
+    moved = np.concatenate([z[4:], z[:4]])
+    swapped = recluster(
+        keys, moved, truth, np.ones(8), first, still=np.zeros(8, bool), same_space=True
+    )
+    assert swapped.members.ids.tolist() == (1 - truth).tolist()
+    assert swapped.changes == ()
+
+
+def test_cluster_whose_members_are_all_gone_is_known_by_its_place_in_the_same_space() -> None:
+    keys, z, truth = night((4, 4))
+    first = clustered(keys, z, truth)
+    new = [f"new-{key}" for key in keys]
+    same = recluster(new, z, 1 - truth, np.ones(8), first, same_space=True)
+    assert same.members.ids.tolist() == truth.tolist()
+    other = recluster(new, z, 1 - truth, np.ones(8), first)
+    assert sorted(other.ids.tolist()) == [2, 3]
+
+
+def test_first_id_leaves_out_ids_that_were_given_before() -> None:
+    keys, z, truth = night((4, 4))
+    assert recluster(keys, z, truth, np.ones(8), first_id=7).ids.tolist() == [7, 8]

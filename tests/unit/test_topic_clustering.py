@@ -128,6 +128,53 @@ def test_large_library_is_clustered_by_a_sample_and_the_rest_joins() -> None:
     np.testing.assert_array_equal(labels, turned[::-1])
 
 
+def parted(distance: float) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Videos of three themes, of which the third has two parts so far from each other."""
+    draw = np.random.default_rng(0)
+    truth = np.repeat(np.arange(4), 30)
+    means = 12 * np.eye(4, 8)
+    means[3] = means[2] + distance * np.eye(8)[7]
+    z = 0.1 * (means[truth] + draw.standard_normal((len(truth), 8)))
+    return z.astype(np.float32), [f"v{i:05d}" for i in range(len(truth))], truth
+
+
+def test_topics_of_before_decide_where_the_choice_is_close_and_only_there() -> None:
+    counts = {}
+    for distance in (2, 5.5, 12):
+        z, ids, truth = parted(distance)
+        for old in (truth, np.minimum(truth, 2)):
+            before = dict(zip(ids, old.tolist(), strict=True))
+            labels, _ = cluster(z, ids, before=before | {"gone": 7})
+            counts[distance, len(set(old.tolist()))] = int(labels.max()) + 1
+    assert (counts[2, 4], counts[2, 3]) == (3, 3)
+    assert (counts[5.5, 4], counts[5.5, 3]) == (4, 3)
+    assert (counts[12, 4], counts[12, 3]) == (4, 4)
+
+
+def test_copy_that_is_new_does_not_hide_the_topic_its_original_had() -> None:
+    z, ids, truth = parted(5.5)
+    before = dict(zip(ids, truth.tolist(), strict=True))
+    copies_first = [f"a{video}" for video in ids]
+    labels, _ = cluster(np.vstack([z, z]), ids + copies_first, before=before)
+    assert labels.max() + 1 == 4
+    np.testing.assert_array_equal(labels[: len(z)], labels[len(z) :])
+
+
+def test_sampled_library_knows_its_topics_of_before_too() -> None:
+    z, ids, truth = parted(5.5)
+    before = dict(zip(ids, truth.tolist(), strict=True))
+    labels, _ = cluster(z, ids, ClusterOptions(sample_limit=100), before)
+    assert labels.max() + 1 == 4
+
+
+def test_clip_that_is_there_a_hundred_times_is_one_group_of_copies() -> None:
+    jitter = 0.001 * np.random.default_rng(0).standard_normal((101, 12))
+    numbers = copies(np.vstack([np.eye(12)[:1] + jitter[:100], np.eye(12)[1:2]]))
+    assert len(set(numbers[:100].tolist())) == 1
+    assert numbers[100] != numbers[0]
+    assert copies(np.ones((1, 4), np.float32)).tolist() == [0]
+
+
 def test_smallest_topic_grows_with_the_root_of_the_library() -> None:
     assert [smallest_topic(n) for n in (0, 30, 100, 1000, 10_000)] == [3, 3, 5, 16, 50]
 

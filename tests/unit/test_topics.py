@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 
@@ -148,6 +149,66 @@ def test_empty_library_has_empty_tables_and_says_so(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
     assert "no video with a vector" in message(nights.run("topics"), "topics")
     assert nights.query("SELECT count() FROM topics") == [(0,)]
+
+
+def test_space_is_learnt_anew_when_the_library_has_outgrown_it(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.titles(FIRST, theme("cats", "kitten", 6, 0) | theme("cars", "engine", 5, 1))
+    nights.run("topics")
+    many: dict = {}
+    for place in range(2, 9):
+        many |= theme(f"theme{place}", f"word{place}", 12, place)
+    nights.titles(SECOND, many)
+    nights.run("topics")
+    groups = themes_of(nights)
+    assert len({frozenset(ids) for name, ids in groups.items() if name.startswith("theme")}) == 7
+
+
+def test_emptied_tables_are_refused_and_topics_are_back_when_they_are_loaded(
+    nights: Nights,
+) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    with nights.tables.session("emptying", lambda _: None) as client:
+        for table in ("batch_loads", "video_embeddings", "video_texts", "topics", "video_topics"):
+            client.command(f"TRUNCATE TABLE {table}")
+    nights.titles(SECOND, theme("cats", "kitten", 3, 0, seed=5))
+    with pytest.raises(dg.Failure, match=r"lack 1 batches.*kadr ingest SOURCE --all"):
+        nights.run("topics")
+    nights.titles(FIRST, THEMES)
+    nights.run("topics")
+    after = nights.topic_of()
+    assert {video: after[video] for video in before} == before
+
+
+def test_models_switched_off_and_on_again_bring_topics_back(nights: Nights) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    nights.titles(FIRST, {})
+    assert "no video with a vector" in message(nights.run("topics"), "topics")
+    assert nights.topic_of() == {}
+    nights.titles(FIRST, THEMES)
+    nights.run("topics")
+    assert nights.topic_of() == before
+
+
+def test_video_with_a_channel_of_its_own_moves_nobody(nights: Nights) -> None:
+    nights.run("topics")
+    before = nights.topic_of()
+    nights.titles(SECOND, theme("cats", "kitten", 1, 0, seed=7), channel="asr")
+    assert "new videos joined" in message(nights.run("topics"), "topics")
+    after = nights.topic_of()
+    assert {video: after[video] for video in before} == before
+
+
+def test_topic_that_vanishes_is_told_under_the_name_it_was_given(nights: Nights) -> None:
+    nights.run("topics")
+    with nights.tables.session("naming", lambda _: None) as client:
+        given_names.write(client, TOPIC, 2, Given("Супы"))
+    nights.titles(FIRST, {v: of for v, of in THEMES.items() if not v.startswith("food")})
+    nights.run("topics", recluster=True)
+    told = "SELECT change, topic_id, name FROM topic_changes WHERE clustering_no = 2"
+    assert nights.query(told) == [("vanished", 2, "Супы")]
 
 
 @pytest.mark.parametrize("count", [1, 2])
