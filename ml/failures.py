@@ -31,8 +31,6 @@ class Filtered(VideoFailure):
 class ModelUnavailable(Exception):
     """A model cannot be loaded: says which, for which profile, and the command that mends it."""
 
-    def __init__(self, model: str, profile: str, reason: str) -> None:
-        super().__init__(
-            f"cannot load model {model!r} of profile {profile!r}: {reason}. "
-            f"Fetch it ahead with: kadr models pull --profile {profile}"
-        )
+    def __init__(self, model: str, profile: str, reason: str, mend: str = "") -> None:
+        mend = mend or f"Fetch it ahead with: kadr models pull --profile {profile}"
+        super().__init__(f"cannot load model {model!r} of profile {profile!r}: {reason}. {mend}")

