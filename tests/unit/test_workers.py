@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -188,6 +189,15 @@ def test_workers_stay_busy_while_the_consumer_is_occupied() -> None:
     assert time.perf_counter() - began < 0.5
 
 
+@pytest.fixture
+def ctrl_c_counts() -> Iterator[None]:
+    """What a shell starts in the background is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_counts")
 def test_ctrl_c_in_the_parent_ends_the_workers(tmp_path: Path) -> None:
     note = tmp_path / "pid"
 
