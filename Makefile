@@ -62,6 +62,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faces
 	$(BIN)/python -m benchmarks.people
 	$(BIN)/python -m benchmarks.cluster --largest 100000
+	$(BIN)/python -m benchmarks.tags
+	$(BIN)/python -m benchmarks.tags_zero_shot
 	$(BIN)/python -m benchmarks.copies make --out build/copies
 	$(BIN)/python -m benchmarks.copies run --out build/copies
 	$(BIN)/python -m benchmarks.copies_scale --videos 10000 100000
