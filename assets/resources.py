@@ -21,6 +21,7 @@ from assets.datasets import DatasetStore
 from assets.models import Model
 from assets.storage import Storage
 from ml.profiles import Profile, profile
+from ml.taxonomy import Taxonomy, default_taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -34,6 +35,7 @@ class Library(dg.ConfigurableResource):
     root: str
     state: str
     known_people: str = ""
+    taxonomy: str = ""
     storage_options: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -41,6 +43,14 @@ class Library(dg.ConfigurableResource):
         """Where ``NAME/*.jpg`` are, by default below the root."""
         root = self.known_people or f"{self.root}/known_people"
         return Storage(root, dict(self.storage_options))
+
+    def read_taxonomy(self) -> Taxonomy:
+        """What videos are filed under: the settings' file, or Kadr's own.
+
+        Raises:
+            TaxonomyError: the file is none.
+        """
+        return load_taxonomy(Path(self.taxonomy)) if self.taxonomy else default_taxonomy()
 
     @property
     def storage(self) -> Storage:
@@ -92,6 +102,8 @@ class Models(dg.ConfigurableResource):
     visual: str = ""
     text: str = ""
     faces: str = ""
+    captions: str = ""
+    captions_language: str = "en"
     device: str = "auto"
     workers: int = 1
     tessdata: str = ""
@@ -106,6 +118,7 @@ class Models(dg.ConfigurableResource):
             visual=self.visual,
             text=self.text,
             faces=self.faces,
+            captions=self.captions,
         )
 
     def speech_model(self) -> Model:
@@ -127,6 +140,10 @@ class Models(dg.ConfigurableResource):
     def face_finder(self) -> Model:
         """The face detector and recogniser, not loaded yet."""
         return models.faces(self)
+
+    def captioner(self) -> Model:
+        """The video LLM, not loaded yet."""
+        return models.captions(self)
 
     def frame_describer(self) -> Model:
         """What describes frames so that copies are found."""

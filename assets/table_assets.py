@@ -18,7 +18,7 @@ from assets.resources import Library, Tables
 from assets.tables import TABLES, LoadReport, Table, count_rows, load_batch
 from ml.schemas import TEXT, VISUAL
 
-_BY_BATCH = tuple(table for table in TABLES.values() if table.by_batch)
+_BY_BATCH = tuple(table for table in TABLES.values() if table.by_batch and table.with_batch)
 _POOLED = "video_embeddings"
 _COUNT_CHECK = "rows_match_parquet"
 

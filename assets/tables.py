@@ -25,13 +25,17 @@ from ml.library_schemas import (
     DUPLICATE_PAIRS,
     PEOPLE,
     PEOPLE_CHANGES,
+    TAG_EVALUATION,
+    TAGS,
     TOPIC_CHANGES,
     TOPICS,
     VIDEO_EMBEDDINGS,
+    VIDEO_KEYWORDS,
     VIDEO_PEOPLE,
+    VIDEO_TAGS,
     VIDEO_TOPICS,
 )
-from ml.schemas import ASR, FACES, FRAMES, OCR, TEXT, VIDEOS, VISUAL, Dataset
+from ml.schemas import ASR, CAPTIONS, FACES, FRAMES, OCR, TEXT, VIDEOS, VISUAL, Dataset
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -46,11 +50,18 @@ _BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Table:
-    """A table and the dataset its rows are; ``left_out`` columns stay in Parquet."""
+    """A table and the dataset its rows are.
+
+    Attributes:
+        by_batch: it is filled by batch, not whole.
+        with_batch: it is filled when the batch is loaded; the others by steps of the library.
+        left_out: columns that stay in Parquet.
+    """
 
     name: str
     dataset: Dataset
     by_batch: bool = True
+    with_batch: bool = True
     left_out: tuple[str, ...] = ()
 
     @property
@@ -75,6 +86,11 @@ TABLES: dict[str, Table] = {
         Table("video_texts", TEXT, left_out=("embedding",)),
         Table("video_embeddings", VIDEO_EMBEDDINGS),
         Table("faces", FACES, left_out=("crop",)),
+        Table("captions", CAPTIONS),
+        Table("video_tags", VIDEO_TAGS, with_batch=False),
+        Table("video_keywords", VIDEO_KEYWORDS, with_batch=False),
+        Table("tags", TAGS, by_batch=False),
+        Table("tag_evaluation", TAG_EVALUATION, by_batch=False),
         Table("topics", TOPICS, by_batch=False),
         Table("video_topics", VIDEO_TOPICS, by_batch=False),
         Table("topic_changes", TOPIC_CHANGES, by_batch=False),

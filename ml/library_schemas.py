@@ -194,3 +194,72 @@ LIBRARY_DATASETS: dict[str, Dataset] = {
         *(DUPLICATE_PAIRS, DUPLICATE_GROUPS, COPYRIGHT_HITS),
     )
 }
+
+TAGS = Dataset(
+    "tags",
+    "a tag: an entry of the taxonomy",
+    pa.schema(
+        [
+            column("tag_id", pa.int64(), "made from the path: the same in every library"),
+            column("path", pa.string(), "its names from the top, as in `A: B: C`"),
+            column("level", pa.int32(), "1 to 3"),
+            column("parent_id", pa.int64(), "the tag above; 0 at the top"),
+            column("names", _STRINGS, "its own name in every language"),
+            column("aliases", _STRINGS, "further words for it"),
+            column("taxonomy", pa.string(), "version of the taxonomy"),
+        ]
+    ),
+    ("tag_id",),
+)
+
+VIDEO_TAGS = Dataset(
+    "video_tags",
+    "a tag of a video; the tags above it are not told",
+    pa.schema(
+        [
+            _VIDEO,
+            column("rank", pa.int32(), "1, 2, ...: the surest first"),
+            column("tag_id", pa.int64(), "the tag, as in `tags`"),
+            column("path", pa.string(), "its names from the top, as in `A: B: C`"),
+            column("level", pa.int32(), "1 to 3"),
+            column("confidence", pa.float32(), "0 to 1"),
+            column("source", pa.string(), "catalogue, trained or zero_shot"),
+        ]
+    ),
+    ("video_id", "rank"),
+)
+
+VIDEO_KEYWORDS = Dataset(
+    "video_keywords",
+    "a keyword of a video",
+    pa.schema(
+        [
+            _VIDEO,
+            column("rank", pa.int32(), "1, 2, ...: the foremost first"),
+            column("keyword", pa.string(), "as shown"),
+            column("lemma", pa.string(), "its words' dictionary forms, the same in every video"),
+            column("weight", pa.float32(), "TF-IDF against the library"),
+            column("language", pa.string(), "ISO 639-1; empty where unknown"),
+        ]
+    ),
+    ("video_id", "rank"),
+)
+
+TAG_EVALUATION = Dataset(
+    "tag_evaluation",
+    "how well tags agree with the catalogue's own, in cross-validation",
+    pa.schema(
+        [
+            column("split", pa.string(), "random folds, or grouped: series stay together"),
+            column("method", pa.string(), "trained, nearest (likest video), constant, zero_shot"),
+            column("scope", pa.string(), "all, level 1, level 2, level 3, rare"),
+            column("iou", pa.float64(), "mean intersection over union, of `all`", nullable=True),
+            column("precision", pa.float64(), "of pairs of video and tag with prefixes"),
+            column("recall", pa.float64(), "of pairs of video and tag with prefixes"),
+            column("tags", pa.int32(), "tags of that scope that videos have"),
+            column("videos", pa.int32(), "labelled videos"),
+            column("evaluated_on", pa.date32(), "day of the training"),
+        ]
+    ),
+    ("split", "method", "scope"),
+)

@@ -14,6 +14,7 @@ from orchestration.check import check
 from orchestration.clusters import people, recluster, topics
 from orchestration.evaluate import evaluate
 from orchestration.settings import Settings, settled
+from orchestration.tags import tags
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
 DEMO_QUERIES = (
@@ -138,7 +139,7 @@ def pull(name: str | None) -> None:
         click.echo(f"{model}: {where}")
 
 
-for command in (check, evaluate, topics, people, recluster):
+for command in (check, evaluate, topics, people, recluster, tags):
     cli.add_command(command)
 
 

@@ -8,16 +8,20 @@ import dagster as dg
 
 from assets import (
     asr,
+    captions,
     copies,
     copy_search,
     copy_tables,
     faces,
     indexes,
+    keywords,
     media,
     ocr,
     people,
     persons,
     table_assets,
+    tag_model,
+    tags,
     text,
     topics,
     visual,
@@ -28,9 +32,10 @@ from orchestration.jobs import batch_job, library_job, recluster_schedule
 from orchestration.settings import Settings, from_environment
 
 MODULES = (
-    *(media, asr, ocr, visual, text, faces, persons),
+    *(media, asr, ocr, visual, text, faces, persons, captions),
     *(copies, copy_search, table_assets),
     *(indexes, topics, people, copy_tables),
+    *(tag_model, tags, keywords),
 )
 
 
@@ -41,6 +46,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             root=settings.data_root,
             state=str(settings.state_dir),
             known_people=settings.known_people_root,
+            taxonomy=settings.taxonomy_file,
             storage_options=dict(settings.storage_options),
         ),
         "decoding": Decoding(
@@ -57,6 +63,8 @@ def resources(settings: Settings) -> dict[str, Any]:
             visual=settings.visual_model,
             text=settings.text_model,
             faces=settings.faces_model,
+            captions=settings.captions_model,
+            captions_language=settings.captions_language,
             device=settings.device,
             workers=settings.worker_count,
             tessdata=settings.tessdata,

@@ -31,9 +31,12 @@ class Settings:
     visual_model: str = ""
     text_model: str = ""
     faces_model: str = ""
+    captions_model: str = ""
+    captions_language: str = "en"
     device: str = "auto"
     tessdata: str = ""
     known_people: str = ""
+    taxonomy: str = ""
     clickhouse_url: str = ""
     storage_options: Mapping[str, str] = field(default_factory=dict)
     batch_size: int = 500
@@ -72,6 +75,11 @@ class Settings:
         if self.known_people:
             return str(Path(self.known_people).expanduser().resolve())
         return f"{self.data_root.rstrip('/')}/known_people"
+
+    @property
+    def taxonomy_file(self) -> str:
+        """The CSV of the tags; empty for Kadr's own."""
+        return str(Path(self.taxonomy).expanduser().resolve()) if self.taxonomy else ""
 
     @property
     def dagster_home(self) -> Path:

@@ -14,6 +14,7 @@ from orchestration.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = ("torch", "transformers", "faiss", "chdb", "sklearn", "cv2", "av", "onnxruntime")
+INDEXES = {"video_index", "text_index", "tag_model"}
 # Who may import whom: each room, and the rooms it must not know.
 FORBIDDEN = {
     "ml": ("dagster", "clickhouse_connect", "assets", "orchestration", "samples", "sql"),
@@ -34,10 +35,11 @@ def test_assets_and_jobs_are_these(tmp_path: Path) -> None:
     tables += ("video_embeddings", "topics", "video_topics", "topic_changes")
     tables += ("faces", "people", "video_people", "people_changes")
     tables += ("duplicate_pairs", "duplicate_groups", "copyright_hits")
+    tables += ("captions", "tags", "video_tags", "video_keywords", "tag_evaluation")
     datasets = {"videos", "frames", "motion", "audio", "asr", "ocr", "visual", "text"}
-    datasets |= {"faces", "persons"}
+    datasets |= {"faces", "persons", "captions"}
     datasets |= {"copy_descriptors", "audio_fingerprints", "duplicate_pairs"}
-    assert keys == datasets | {f"clickhouse/{t}" for t in tables} | {"video_index", "text_index"}
+    assert keys == datasets | {f"clickhouse/{t}" for t in tables} | INDEXES
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"batch", "library"}
     assert [schedule.name for schedule in defs.schedules or ()] == ["recluster"]
 

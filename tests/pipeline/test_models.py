@@ -20,6 +20,7 @@ from orchestration.settings import Settings
 from tests.unit.media import moving_box, write_clip
 from tests.unit.sounds import speech
 from tests.unit.tiny_clip import save_clip, save_xlm_roberta
+from tests.unit.tiny_vlm import save_tiny_qwen3_vl
 from tests.unit.tiny_whisper import save_tiny_whisper
 
 
@@ -30,6 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "speech_model": str(save_tiny_whisper(folder / "whisper")),
         "visual_model": str(save_clip(folder / "clip")),
         "text_model": str(save_xlm_roberta(folder / "tiny-e5")),
+        "captions_model": str(save_tiny_qwen3_vl(folder / "vlm")),
         "ocr_model": "off",
     }
 
@@ -74,7 +76,7 @@ def test_models_given_by_path_are_used_named_and_rerun_when_they_change(
     (batch,) = ingest(source, library.batches, date(2026, 11, 20), 100).batches
     everything = {"videos": 2, "asr": 2, "ocr": 0, "visual": 2, "text": 2}
     everything |= {"copy_descriptors": 2, "audio_fingerprints": 2, "duplicate_pairs": 2}
-    everything |= {"faces": 2, "persons": 2}
+    everything |= {"faces": 2, "persons": 2, "captions": 2}
     assert _run(settings, batch) == everything
     store = library.datasets
     for dataset, name in ((VISUAL, "clip@"), (TEXT, "tiny-e5@")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,24 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
             {"clustering_no": 1, "change": "appeared", "person_id": p, "size_after": 5}
             for p in range(2)
         ],
+        "captions": [{"video_id": f"v{n:02}", "caption": "Rain.", "language": "en"} for n in ok],
+        "tags": [_tag("News", 0), _tag("News: Weather", 1), _tag("Food", 0)],
+        "video_tags": [
+            {"video_id": f"v{n:02}", "rank": 1, "confidence": 0.1 * n, "source": "zero_shot"}
+            | (_FILED["Food"] if n == 2 else _FILED["News: Weather"])
+            for n in ok
+        ],
+        "video_keywords": [
+            {"video_id": f"v{n:02}", "rank": rank, "keyword": word, "lemma": word, "weight": 1.0}
+            for n in ok
+            for rank, word in enumerate(("rain", "снег"), 1)
+        ],
+        "tag_evaluation": [
+            {"split": split, "method": method, "scope": "all", "iou": 0.5, "videos": 9}
+            | {"evaluated_on": date(2026, 11, 20)}
+            for split in ("random", "grouped")
+            for method in ("trained", "nearest", "constant")
+        ],
         "duplicate_pairs": [
             _pair("v02", "v01", "duplicate", 0.9),
             _pair("v04", "v01", "duplicate", 0.8),
@@ -149,6 +167,20 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
                 "matched_s": 8.0,
             }
         ],
+    }
+
+
+_FILED = {
+    "Food": {"tag_id": 30, "path": "Food", "level": 1},
+    "News: Weather": {"tag_id": 20, "path": "News: Weather", "level": 2},
+}
+
+
+def _tag(path: str, parent: int) -> dict[str, Any]:
+    numbers = {"News": 10, "News: Weather": 20, "Food": 30}
+    names = [path.split(": ")[-1]]
+    return {"tag_id": numbers[path], "path": path, "level": parent + 1, "names": names} | {
+        "parent_id": 10 * parent
     }
 
 

@@ -228,7 +228,7 @@ def test_name_that_is_no_batch_is_refused(batch: str) -> None:
 def test_unknown_table_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no such table 'motion'"):
         load_batch(None, "motion", B1, [], "a")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="no such table 'videos'; there are: topics"):
+    with pytest.raises(ValueError, match="no such table 'videos'; there are: tags"):
         replace_table(None, "videos", [], "a")  # type: ignore[arg-type]
 
 

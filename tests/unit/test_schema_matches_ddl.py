@@ -20,6 +20,7 @@ TYPES = {
     pa.int64(): {"Int64"},
     pa.float32(): {"Float32"},
     pa.float64(): {"Float64"},
+    pa.date32(): {"Date32"},
     pa.timestamp("ms", tz="UTC"): {"DateTime64(3, 'UTC')"},
     pa.list_(pa.field("item", pa.int32(), nullable=False)): {"Array(Int32)"},
     pa.list_(pa.field("item", pa.float32(), nullable=False)): {"Array(Float32)"},

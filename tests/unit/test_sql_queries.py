@@ -65,6 +65,16 @@ def test_place_on_screen_is_named(reader: Client) -> None:
     assert places == {"Heavy RAIN tomorrow": "bottom centre", "News 24": "top left"}
 
 
+def test_videos_count_under_every_tag_above_their_own(reader: Client) -> None:
+    videos = {row["tag"]: row["videos"] for row in answer(reader, "tags")}
+    assert videos == {"Food": 1, "News": 9, "News: Weather": 9}
+
+
+def test_videos_whose_tag_is_in_doubt_come_with_the_least_sure_first(reader: Client) -> None:
+    doubtful = [row["best"] for row in answer(reader, "unsure_tags")]
+    assert doubtful == sorted(doubtful) and max(doubtful) < 0.5
+
+
 def test_failures_are_counted_by_reason_and_not_by_number(reader: Client) -> None:
     (row,) = answer(reader, "failure_reasons")
     assert (row["reason"], row["videos"]) == ("no moov atom at byte N", 2)

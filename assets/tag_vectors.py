@@ -1,0 +1,147 @@
+"""Vectors of the tags' own texts, by the models behind the videos' vectors; kept for next time.
+
+A changed taxonomy embeds only the texts that are new.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from assets.datasets import key_of
+from assets.models import OFF, Rows
+from assets.resources import Models
+from ml.vectors import ModelMismatch
+
+_FILE = "vectors.npz"
+_PACKAGED = "packaged:"
+Encode = Callable[[list[str]], np.ndarray]
+Vectors = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class TagEncoders:
+    """What turns tags into vectors that videos' vectors can be compared with.
+
+    Attributes:
+        text: None where the videos have no vectors of texts.
+        visual: None where the image model has no text tower.
+        english_only: whether the text model knows no other language.
+        identity: of both models.
+    """
+
+    text: Encode | None
+    visual: Encode | None
+    english_only: bool
+    identity: str
+
+    @property
+    def how(self) -> str:
+        """In words."""
+        parts = ["words"]
+        parts += ["English texts' vectors" if self.english_only else "texts' vectors"] * (
+            self.text is not None
+        )
+        parts += ["pictures' vectors"] * (self.visual is not None)
+        return "compared by " + " and ".join(parts)
+
+
+def tag_encoders(models: Models, texts_by: set[str], pictures_by: set[str]) -> TagEncoders:
+    """Encoders by the settings' models, not loaded yet.
+
+    Args:
+        models: the settings.
+        texts_by: identities of the models behind the videos' texts.
+        pictures_by: of those behind their pictures.
+
+    Raises:
+        ModelMismatch: vectors of two models, or of another one than the settings'.
+    """
+    text, visual = models.text_embedder(), models.image_embedder()
+    has_text = _made_by(text.identity, texts_by, "text")
+    is_learned = not models.profile.visual.startswith(_PACKAGED)
+    has_visual = is_learned and _made_by(visual.identity, pictures_by, "visual")
+    return TagEncoders(
+        _text_encoder(text.load) if has_text else None,
+        _visual_encoder(models) if has_visual else None,
+        models.profile.text.startswith(_PACKAGED),
+        key_of(text.identity * has_text, visual.identity * has_visual),
+    )
+
+
+def _made_by(identity: str, makers: set[str], what: str) -> bool:
+    if not makers or identity == OFF:
+        return False
+    if makers != {identity}:
+        raise ModelMismatch(
+            f"{what} vectors were made by {' and by '.join(sorted(makers))}, and tags would be by "
+            f"{identity}: run the older batches again (kadr ingest SOURCE --all)"
+        )
+    return True
+
+
+def _text_encoder(load: Callable[[], Callable[[Rows], Rows]]) -> Encode:
+    def encode(texts: list[str]) -> np.ndarray:
+        from ml.vectors import list_matrix
+
+        names = [str(number) for number in range(len(texts))]
+        columns = {"video_id": names, "channel": ["tag"] * len(texts), "text": texts}
+        parts = load()(iter([pa.RecordBatch.from_pydict(columns)]))
+        return np.concatenate([list_matrix(part.column("embedding")) for part in parts])
+
+    return encode
+
+
+def _visual_encoder(models: Models) -> Encode | None:
+    from ml.device import pick_device
+    from ml.visual import TextSearchOff, load_text_tower
+
+    try:
+        tower = load_text_tower(
+            models.profile.visual, profile=models.profile_name, device=pick_device(models.device)
+        )
+    except TextSearchOff:
+        return None
+    return lambda texts: np.stack([tower.embed_query(text) for text in texts])
+
+
+def kept_vectors(folder: Path, encoders: TagEncoders) -> tuple[Vectors, Vectors]:
+    """Vectors of texts and for pictures, as far as these models have made them."""
+    path = folder / _FILE
+    if not path.exists():
+        return {}, {}
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        if about["identity"] != encoders.identity:
+            return {}, {}
+        text, visual = file["text"], file["visual"]
+    return dict(zip(about["text"], text, strict=True)), dict(
+        zip(about["visual"], visual, strict=True)
+    )
+
+
+def keep_vectors(folder: Path, encoders: TagEncoders, text: Vectors, visual: Vectors) -> None:
+    """Write them for the next taxonomy."""
+    about = {"identity": encoders.identity, "text": list(text), "visual": list(visual)}
+    file = io.BytesIO()
+    np.savez(
+        file,
+        about=np.array(json.dumps(about)),
+        text=_stacked(text.values()),
+        visual=_stacked(visual.values()),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"{_FILE}.new"
+    fresh.write_bytes(file.getvalue())
+    fresh.replace(folder / _FILE)
+
+
+def _stacked(vectors: Iterable[np.ndarray]) -> np.ndarray:
+    rows = list(vectors)
+    return np.stack(rows) if rows else np.zeros((0, 0), np.float32)

@@ -1,0 +1,182 @@
+"""Tags and keywords from night to night, in the tables that people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.batches import Batch
+from assets.datasets import Ledger
+from assets.keywords import keywords
+from assets.resources import Library, Models, Tables
+from assets.sources import SourceVideo
+from assets.tag_model import tag_model
+from assets.tags import tags
+from ml.schemas import VIDEOS
+from ml.taxonomy import TaxonomyError
+from tests.unit.small_library import record_batch
+
+FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
+TAXONOMY = (
+    "level 1,level 2,level 3,aliases\nAnimals,,,\nAnimals,Cats,,kitten|кошка\nCars,,,engine\n"
+)
+CATS = {f"cat-{n}": f"My kitten and the ball, part {n}" for n in range(8)}
+CARS = {f"car-{n}": f"A new engine for the racing car {n}" for n in range(8)}
+
+
+@dataclass
+class Nights:
+    """A library of titles, on which the steps of tags are run as Dagster runs them."""
+
+    folder: Path
+    taxonomy: str = ""
+
+    @property
+    def library(self) -> Library:
+        state = str(self.folder / "state")
+        return Library(root=str(self.folder / "data"), state=state, taxonomy=self.taxonomy)
+
+    @property
+    def tables(self) -> Tables:
+        return Tables(url=f"chdb://{self.folder / 'state' / 'clickhouse'}")
+
+    def videos(
+        self, batch: str, titles: dict[str, str], filed: dict[str, str] | None = None
+    ) -> None:
+        """Write a batch of the dataset ``videos``: id to title, and id to the catalogue's tags."""
+        library, filed = self.library, filed or {}
+        listed = tuple(SourceVideo(v, f"/{v}.mp4", "1") for v in titles)
+        if not library.batches.exists(batch):
+            library.batches.write(Batch(batch, listed))
+        rows = [
+            {"video_id": v, "status": "ok", "title": t, "tags": filed.get(v, "")}
+            for v, t in titles.items()
+        ]
+        with library.datasets.replace(VIDEOS, batch) as new:
+            new.write(record_batch("videos", rows))
+            new.publish(Ledger("decoder", {v: f"{t} {filed.get(v)}" for v, t in titles.items()}))
+
+    def run(self) -> dict[str, dict[str, Any]]:
+        """Metadata by asset."""
+        resources = {"library": self.library, "tables": self.tables, "models": Models(device="cpu")}
+        result = dg.materialize([tag_model, tags, keywords], resources=resources)
+        self.checks = {e.check_name: e for e in result.get_asset_check_evaluations()}
+        return {
+            e.asset_key.path[-1]: {
+                name: value.value
+                for name, value in e.step_materialization_data.materialization.metadata.items()
+            }
+            for e in result.get_asset_materialization_events()
+            if e.asset_key
+        }
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with self.tables.session("asking", lambda _: None) as client:
+            return [tuple(row) for row in client.query(text).result_rows]
+
+    def tags_of(self) -> dict[str, tuple[str, str]]:
+        rows = self.query("SELECT video_id, path, source FROM video_tags WHERE rank = 1")
+        return {video: (path, source) for video, path, source in rows}
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Nights:
+    path = tmp_path / "taxonomy.csv"
+    path.write_text(TAXONOMY, encoding="utf-8")
+    return Nights(tmp_path, str(path))
+
+
+def test_videos_are_filed_by_their_words_where_nothing_is_to_learn_from(nights: Nights) -> None:
+    nights.videos(FIRST, {"a": "Кормим кошку", "b": "Тихий вечер", "c": ""})
+    made = nights.run()
+    assert nights.tags_of() == {"a": ("Animals: Cats", "zero_shot")}
+    assert made["video_tags"]["videos_without_a_tag"] == 2
+    assert "no model: 0 videos have tags" in made["tag_model"]["message"]
+    assert nights.query("SELECT path, level FROM tags ORDER BY path") == [
+        ("Animals", 1), ("Animals: Cats", 2), ("Cars", 1),
+    ]  # fmt: skip
+
+
+def test_only_new_videos_are_filed(nights: Nights) -> None:
+    nights.videos(FIRST, CATS)
+    nights.run()
+    nights.videos(SECOND, CARS)
+    made = nights.run()["video_tags"]
+    assert (made["batches_made"], made["batches_unchanged"]) == (1, 1)
+    again = nights.run()
+    assert again["video_tags"]["batches_made"] == 0
+    assert again["video_keywords"]["batches_made"] == 0
+
+
+def test_changed_taxonomy_files_all_anew(nights: Nights) -> None:
+    nights.videos(FIRST, CARS)
+    nights.run()
+    before = nights.query("SELECT tag_id FROM tags WHERE path = 'Cars'")
+    Path(nights.taxonomy).write_text(TAXONOMY + "Cars,Racing,,racing car\n", encoding="utf-8")
+    nights.run()
+    assert set(nights.tags_of().values()) == {("Cars: Racing", "zero_shot")}
+    assert nights.query("SELECT tag_id FROM tags WHERE path = 'Cars'") == before
+
+
+def test_videos_are_filed_as_the_catalogue_files_others(nights: Nights) -> None:
+    filed = dict.fromkeys(CATS, "animals:cats") | dict.fromkeys(CARS, "Cars")
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.videos(SECOND, {"new": "The ball of my kitten", "other": "racing car engine"})
+    made = nights.run()
+    found = nights.tags_of()
+    assert found["new"] == ("Animals: Cats", "trained")
+    assert found["other"] == ("Cars", "trained")
+    assert found["cat-0"] == ("Animals: Cats", "catalogue")
+    assert "trained on 16 videos" in made["tag_model"]["message"]
+    scores = dict(
+        nights.query(
+            "SELECT method, iou FROM tag_evaluation WHERE split = 'random' AND scope = 'all'"
+        )
+    )
+    assert scores["trained"] > scores["constant"]
+    assert nights.query("SELECT count() FROM tag_evaluation WHERE method = 'zero_shot'") != [(0,)]
+
+
+def test_model_is_trained_again_only_when_labels_change(nights: Nights) -> None:
+    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.run()
+    model = nights.library.storage.url("indexes/tag_model")
+    was = {p.name: p.stat().st_mtime_ns for p in Path(model).iterdir()}
+    nights.videos(SECOND, {"new": "kitten"})
+    nights.run()
+    assert {p.name: p.stat().st_mtime_ns for p in Path(model).iterdir()} == was
+
+
+def test_tag_that_the_taxonomy_lacks_is_told(nights: Nights) -> None:
+    nights.videos(FIRST, CATS, dict.fromkeys(CATS, "Animals: Cats: Persian"))
+    nights.run()
+    check = nights.checks["catalogue_tags_are_in_the_taxonomy"]
+    assert not check.passed
+    assert "Animals: Cats: Persian" in str(check.metadata["problems"].value)
+    assert set(nights.tags_of().values()) == {("Animals: Cats", "catalogue")}
+
+
+def test_file_that_is_no_taxonomy_is_an_error_in_words(nights: Nights) -> None:
+    Path(nights.taxonomy).write_text("", encoding="utf-8")
+    nights.videos(FIRST, CATS)
+    with pytest.raises(TaxonomyError, match="no entries"):
+        nights.run()
+
+
+def test_empty_library_has_empty_tables(nights: Nights) -> None:
+    nights.run()
+    assert nights.query("SELECT count() FROM video_tags") == [(0,)]
+    assert nights.query("SELECT count() FROM video_keywords") == [(0,)]
+
+
+def test_keywords_tell_videos_apart(nights: Nights) -> None:
+    nights.videos(FIRST, CATS | CARS | {"x": "Шахматы: ферзь против ладьи"})
+    nights.run()
+    found = nights.query("SELECT keyword, language FROM video_keywords WHERE video_id = 'x'")
+    assert {"ферзь", "ладья"} <= {word for word, _ in found}
+    assert {language for _, language in found} <= {"ru", ""}

@@ -1,0 +1,89 @@
+"""``kadr tags evaluate``: how well tags are learnt from a table of titles alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestration.cli import cli
+
+TAXONOMY = "уровень 1,уровень 2,уровень 3\nЖивотные,,\nЖивотные,Кошки,\nМашины,,\nЕда,,\n"
+THEMES = {
+    "животные:кошки": "Котёнок играет с мячом",
+    "Машины": "Ремонт двигателя в гараже",
+    "Еда": "Рецепт супа на ужин",
+}
+ROWS = [
+    {"title": f"{title} {'абвгдежзик'[n]}", "description": "", "tags": tag}
+    for tag, title in THEMES.items()
+    for n in range(8)
+]
+
+
+@pytest.fixture
+def taxonomy(tmp_path: Path) -> Path:
+    path = tmp_path / "taxonomy.csv"
+    path.write_text(TAXONOMY, encoding="utf-8")
+    return path
+
+
+def written(folder: Path, rows: list[dict[str, str]], delimiter: str = ",") -> Path:
+    path = folder / "videos.csv"
+    lines = [delimiter.join(row.values()) for row in rows]
+    path.write_text("\n".join(["Title;description;TAGS".replace(";", delimiter), *lines]), "utf-8")
+    return path
+
+
+def evaluated(catalogue: Path, taxonomy: Path, *more: str) -> Result:
+    files = ("--catalogue", str(catalogue), "--taxonomy", str(taxonomy))
+    return CliRunner().invoke(cli, ("tags", "evaluate", *files, *more))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_learnable_tags_are_learnt_from_titles_alone(
+    tmp_path: Path, taxonomy: Path, delimiter: str
+) -> None:
+    said = evaluated(written(tmp_path, ROWS, delimiter), taxonomy, "--json", "--folds", "3")
+    found = json.loads(said.stdout)
+    assert found["random"]["model"]["mean_iou"] > 0.9
+    assert found["random"]["constant"]["mean_iou"] < 0.5
+    assert {"random", "grouped"} == set(found)
+
+
+def test_parquet_catalogue_gives_the_same_table_for_people(tmp_path: Path, taxonomy: Path) -> None:
+    path = tmp_path / "videos.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), path)
+    said = evaluated(path, taxonomy, "--folds", "3")
+    assert said.exit_code == 0
+    assert "24 videos" in said.stdout
+    assert "trained" in said.stdout
+
+
+def test_unknown_tags_are_told_and_left_out(tmp_path: Path, taxonomy: Path) -> None:
+    rows = [*ROWS, {"title": "Кино", "description": "", "tags": "Кино: Комедии"}]
+    said = evaluated(written(tmp_path, rows), taxonomy, "--folds", "2")
+    assert "'Кино: Комедии' is not in the taxonomy" in said.stderr
+    assert "24 videos" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "has no rows"),
+        ("name,tags\na,b\n", "no column title; there are: name, tags"),
+        ("title,tags\na,Еда\n", "1 of 1 videos have a known tag"),
+    ],
+)
+def test_unusable_catalogue_is_one_line(
+    tmp_path: Path, taxonomy: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "videos.csv"
+    path.write_text(content, encoding="utf-8")
+    said = evaluated(path, taxonomy)
+    assert said.exit_code != 0
+    assert message in (said.output + str(said.exception))
