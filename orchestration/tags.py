@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +15,17 @@ import click
 from orchestration.settings import settled
 
 if TYPE_CHECKING:
+    from ml.tagging.evaluate import TagEvaluation
     from ml.tagging.examples import TagExamples
+    from ml.taxonomy import Taxonomy
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TEXTS = ("title", "description")
 # Columns that say who published a video: series are looked for within one publisher.
 _PUBLISHERS = ("publisher", "channel", "author")
 _SHOWN_PROBLEMS = 10
+# Kind of folds, and whether series stay together in them.
+_SPLITS = {"random": False, "grouped": True}
 
 
 @click.group(invoke_without_command=True)
@@ -48,7 +54,6 @@ def evaluate(catalogue: Path, taxonomy: Path | None, folds: int, seed: int, as_j
     column publisher, channel or author who published a video. Folds are random, and grouped, so
     that episodes of a series stay together.
     """
-    from ml.tagging.evaluate import evaluate as cross_validate
     from ml.tagging.examples import read_labels
     from ml.taxonomy import default_taxonomy, load_taxonomy
 
@@ -57,14 +62,36 @@ def evaluate(catalogue: Path, taxonomy: Path | None, folds: int, seed: int, as_j
     labels, problems = read_labels([str(row.get("tags") or "") for row in rows], tree)
     _tell([*tree.problems, *problems])
     examples = _examples(rows, labels)
-    found = {
-        "grouped" if grouped else "random": cross_validate(examples, tree, folds, seed, grouped)
-        for grouped in (False, True)
-    }
+    found = _cross_validated(examples, tree, folds, seed)
     if as_json:
         click.echo(json.dumps({name: of.as_dict() for name, of in found.items()}, indent=1))
     else:
         click.echo("\n\n".join(of.as_text() for of in found.values()))
+
+
+def _cross_validated(
+    examples: TagExamples, tree: Taxonomy, folds: int, seed: int
+) -> dict[str, TagEvaluation]:
+    """By kind of folds, side by side: they share nothing, and each uses one core.
+
+    Raises:
+        TagError: neither kind can be made; where one can, the other's reason is said.
+    """
+    from ml.tagging.evaluate import evaluate as cross_validate
+    from ml.tagging.tree import TagError
+
+    with ProcessPoolExecutor(len(_SPLITS), get_context("spawn")) as pool:
+        running = {
+            name: pool.submit(cross_validate, examples, tree, folds, seed, grouped)
+            for name, grouped in _SPLITS.items()
+        }
+    reasons = {name: of.exception() for name, of in running.items()}
+    for name, reason in reasons.items():
+        if reason is not None and (not isinstance(reason, TagError) or all(reasons.values())):
+            raise reason
+        if reason is not None:
+            click.echo(f"{name} folds: {reason}", err=True)
+    return {name: of.result() for name, of in running.items() if reasons[name] is None}
 
 
 def _examples(rows: Sequence[dict[str, Any]], labels: Sequence[frozenset[int]]) -> TagExamples:

@@ -14,6 +14,8 @@ import pytest
 
 from assets.batches import ingest
 from assets.resources import Library
+from assets.tag_model import tag_model
+from assets.tags import tags
 from ml.schemas import ASR, TEXT, VISUAL
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
@@ -67,6 +69,13 @@ def _run(settings: Settings, batch: str) -> dict[str, int]:
     }
 
 
+def _how_filed(settings: Settings) -> str:
+    """By what the library's videos are compared with tags."""
+    done = dg.materialize([tag_model, tags], resources=build_defs(settings).resources)
+    (made,) = done.asset_materializations_for_node("tags")[1:]
+    return str(made.metadata["how"].value)
+
+
 def test_models_given_by_path_are_used_named_and_rerun_when_they_change(
     models: dict[str, str], tmp_path: Path
 ) -> None:
@@ -87,6 +96,7 @@ def test_models_given_by_path_are_used_named_and_rerun_when_they_change(
         m.startswith("whisper@") for m in store.table(ASR, batch).column("model").to_pylist()
     )
     assert _run(settings, batch) == dict.fromkeys(everything, 0)
+    assert _how_filed(settings) == "compared by words and texts' vectors and pictures' vectors"
 
     save_clip(Path(models["visual_model"]), seed=7)
     assert _run(settings, batch) == dict.fromkeys(everything, 0) | {"visual": 2}
