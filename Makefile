@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test unit ui lint format bench lock clean
+.PHONY: demo test pipeline unit ui lint format bench lock clean
 
 # The locks list everything, so they are installed without resolving; torch goes first and with its
 # own dependencies, because those differ between its CPU and CUDA builds.
@@ -47,8 +47,12 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Side by side: most of the pipeline's tests wait for one process at a time.
 test: lint
-	$(BIN)/python -m pytest
+	$(MAKE) -j2 --output-sync=target pipeline unit
+
+pipeline: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/pipeline
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit

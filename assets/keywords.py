@@ -18,9 +18,9 @@ from assets.indexes import index_folder
 from assets.library_batches import fill_batches
 from assets.progress import is_forced
 from assets.resources import Library, Tables
-from assets.tag_inputs import fingerprint, texts_of
+from assets.tag_inputs import SOURCES, fingerprint, texts_of
 from ml.library_schemas import VIDEO_KEYWORDS
-from ml.schemas import TEXT, VIDEOS
+from ml.schemas import VIDEOS
 
 if TYPE_CHECKING:
     from ml.tagging.keywords import DocumentFrequencies
@@ -36,7 +36,7 @@ VERSION = "1"
 
 @dg.multi_asset(
     name="keywords",
-    specs=[table_spec("video_keywords", VIDEO_KEYWORDS, "library", [VIDEOS.name, TEXT.name])],
+    specs=[table_spec("video_keywords", VIDEO_KEYWORDS, "library", SOURCES)],
 )
 def keywords(
     context: dg.AssetExecutionContext, library: Library, tables: Tables
@@ -71,14 +71,11 @@ def _frequencies(
     say: Callable[[str], None],
 ) -> tuple["DocumentFrequencies", str]:
     """How common words are, and a fingerprint of it."""
-    from ml.tagging.keywords import DocumentFrequencies
 
     path = folder / _FILE
-    kept = None
-    if path.exists() and not forced:
-        kept = DocumentFrequencies.from_bytes(path.read_bytes())
-    videos = sum(store.row_count(VIDEOS.name, batch) for batch in batches)
-    if kept is None or _GROWTH * max(1, kept.documents) <= min(videos, _SAMPLE):
+    kept = None if forced else _kept(path, say)
+    made = sum(_decoded(store, batch) for batch in batches)
+    if kept is None or _GROWTH * max(1, kept.documents) <= min(made, _SAMPLE):
         say("keywords: counting words")
         kept = _counted(store, batches)
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +83,21 @@ def _frequencies(
         fresh.write_bytes(kept.to_bytes())
         fresh.replace(path)
     return kept, key_of(str(kept.documents), kept.to_bytes().hex())
+
+
+def _kept(path: Path, say: Callable[[str], None]) -> "DocumentFrequencies | None":
+    """The frequencies of last time; a damaged file is as good as none."""
+    from ml.tagging.keywords import DocumentFrequencies
+
+    try:
+        return DocumentFrequencies.from_bytes(path.read_bytes()) if path.exists() else None
+    except ValueError:
+        say(f"keywords: {path.name} is damaged, words are counted again")
+        return None
+
+
+def _decoded(store: DatasetStore, batch: str) -> int:
+    return store.table(VIDEOS, batch, ["status"]).column("status").to_pylist().count("ok")
 
 
 def _counted(store: DatasetStore, batches: list[str]) -> "DocumentFrequencies":

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assets.datasets import DatasetStore, key_of
-from assets.models import OFF
-from ml.schemas import CAPTIONS, TEXT, VIDEOS, VISUAL, Dataset
+from assets.indexes import made_by_one_model
+from assets.resources import Library
+from ml.schemas import CAPTIONS, TEXT, VIDEOS, VISUAL
 
 if TYPE_CHECKING:
     from ml.tagging.examples import TagExamples
     from ml.tagging.zero_shot import ZeroShotInputs
 
+SOURCES = tuple(dataset.name for dataset in (VIDEOS, TEXT, VISUAL, CAPTIONS))
 # Title and description stand in the catalogue; these are made by models.
 _CATALOGUE = ("title", "description")
 _READ = ["video_id", "channel", "text", "language", "embedding"]
@@ -77,10 +79,14 @@ def fingerprint(store: DatasetStore, batch: str) -> str:
     return key_of(*(ledger.fingerprint() if ledger else "" for ledger in ledgers))
 
 
-def makers(store: DatasetStore, dataset: Dataset, batches: Iterable[str]) -> set[str]:
-    """Identities of the models behind a dataset's rows; without batches where it was off."""
-    ledgers = [store.ledger(dataset.name, batch) for batch in batches]
-    return {ledger.maker for ledger in ledgers if ledger and ledger.keys} - {OFF}
+def makers(library: Library) -> tuple[str, str]:
+    """Identities of the models behind the vectors of texts and of pictures; ``off`` for none.
+
+    Raises:
+        ModelMismatch: two models made them.
+    """
+    store, batches = library.datasets, library.batches.names()
+    return made_by_one_model(store, TEXT, batches)[1], made_by_one_model(store, VISUAL, batches)[1]
 
 
 def texts_of(

@@ -21,11 +21,11 @@ from assets.indexes import index_folder
 from assets.progress import is_forced
 from assets.resources import Library, Models, Tables
 from assets.tables import replace_table
-from assets.tag_inputs import VideoTexts, fingerprint, joined, texts_of
+from assets.tag_inputs import SOURCES, VideoTexts, joined, makers, texts_of
 from assets.zero_shot import comparison
 from ml.library_schemas import TAG_EVALUATION
-from ml.schemas import TEXT, VIDEOS
-from ml.taxonomy import Taxonomy
+from ml.schemas import VIDEOS
+from ml.taxonomy import Taxonomy, path_text
 
 if TYPE_CHECKING:
     from ml.tagging.decode import Decoded
@@ -39,6 +39,10 @@ _ABOUT = "about.json"
 _MOST_EVALUATED = 2000
 _KNOWN_CHECK = "catalogue_tags_are_in_the_taxonomy"
 _SHOWN = 20
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 1000, 300
+# Training files the whole library anew: a tenth of new labels is worth that.
+_NEW_SHARE = 0.1
+_PARTS = {"inputs", "made_by", "taxonomy", "labels", "learnt_from", "evaluation", "message"}
 _LEVELS = ("level 1", "level 2", "level 3")
 # Raise when the same labels would give another model.
 VERSION = "1"
@@ -64,15 +68,23 @@ def stored_model(library: Library, taxonomy: Taxonomy) -> StoredModel | None:
 
     with index_folder(library, FOLDER) as folder:
         about = _about(folder)
-        if about is None or not about["learnt_from"] or about["taxonomy"] != taxonomy.version:
+        if about is None or not about["learnt_from"] or about["taxonomy"] != _version(taxonomy):
             return None
         return StoredModel(load(folder, taxonomy), about["inputs"], about["message"])
 
 
 def _about(folder: Path) -> dict[str, Any] | None:
-    """What the last training was; None where there was none."""
-    path = folder / _ABOUT
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    """What the last training was; None where there was none, or nothing that can be read."""
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return about if isinstance(about, dict) and about.keys() >= _PARTS else None
+
+
+def _version(taxonomy: Taxonomy) -> str:
+    """Of the taxonomy with the order of its entries, by which a model knows them."""
+    return key_of(taxonomy.version, *(path_text(entry.path) for entry in taxonomy.entries))
 
 
 @dg.multi_asset(
@@ -80,7 +92,7 @@ def _about(folder: Path) -> dict[str, Any] | None:
     specs=[
         dg.AssetSpec(
             FOLDER,
-            deps=[VIDEOS.name, TEXT.name],
+            deps=SOURCES,
             group_name="library",
             kinds={"torch"},
             description="Files videos as the catalogue's own tags do; with a card beside it.",
@@ -101,12 +113,12 @@ def tag_model(
     """Train on the videos that the catalogue has filed, and cross-validate."""
     say, taxonomy = context.log.info, library.read_taxonomy()
     labelled = _Labelled.of(library.datasets, library.batches.names(), taxonomy)
-    inputs = key_of(VERSION, taxonomy.version, *labelled.keys)
+    made_by = key_of(VERSION, _version(taxonomy), *makers(library))
     with index_folder(library, FOLDER) as folder:
-        about = _about(folder)
-        if is_forced(context) or about is None or about["inputs"] != inputs:
+        about = None if is_forced(context) else _usable(folder, taxonomy, made_by, labelled)
+        if about is None:
             say(f"tag_model: {len(labelled.labels)} videos with tags of the catalogue")
-            about = _trained(folder, library, models, taxonomy, labelled, inputs)
+            about = _trained(folder, library, models, taxonomy, labelled, made_by)
     evaluation = pa.Table.from_pylist(_typed(about["evaluation"]), TAG_EVALUATION.schema)
     say(f"tag_model: {about['message']}")
     yield _model_result(about, labelled.problems)
@@ -120,6 +132,23 @@ def tag_model(
     )
 
 
+def _usable(
+    folder: Path, taxonomy: Taxonomy, made_by: str, labelled: "_Labelled"
+) -> dict[str, Any] | None:
+    """The last training, if its model is whole and labels are mostly as they were."""
+    from ml.tagging.model_file import TagModelDamaged, load
+
+    about = _about(folder)
+    if about is None or about["made_by"] != made_by or labelled.differ_from(about["labels"]):
+        return None
+    try:
+        if about["learnt_from"]:
+            load(folder, taxonomy)
+    except TagModelDamaged:
+        return None
+    return about
+
+
 @dataclass(frozen=True)
 class _Labelled:
     """Videos that the catalogue has filed.
@@ -127,13 +156,11 @@ class _Labelled:
     Attributes:
         labels: video id to nodes of the taxonomy.
         of_batch: batch to its labelled videos.
-        keys: change with them and their texts.
-        problems: sentences on tags that are not in the taxonomy.
+        problems: sentences on tags that are not in the taxonomy, the first of them.
     """
 
     labels: Mapping[str, frozenset[int]]
     of_batch: Mapping[str, Sequence[str]]
-    keys: Sequence[str]
     problems: Sequence[str]
 
     @classmethod
@@ -149,19 +176,34 @@ class _Labelled:
             rows = store.table(VIDEOS, batch, ["video_id", "status", "tags"]).to_pylist()
             rows = [r for r in rows if r["status"] == "ok" and (r["tags"] or "").strip()]
             labels, said = read_labels([row["tags"] for row in rows], taxonomy)
-            problems += [f"{batch}: {problem}" for problem in said]
+            few = said[: max(0, _MOST_PROBLEMS - len(problems))]
+            problems += [f"{batch}: {problem}"[:_LONGEST_PROBLEM] for problem in few]
             known = {r["video_id"]: of for r, of in zip(rows, labels, strict=True) if of}
             found |= known
             of_batch |= {batch: sorted(known)} if known else {}
-        keys = [key_of(batch, fingerprint(store, batch)) for batch in of_batch]
-        return cls(found, of_batch, keys, problems)
+        return cls(found, of_batch, problems)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What is learnt from: video id to its nodes, of at most so many as are learnt from."""
+        from ml.tagging.train import MOST_EXAMPLES
+
+        some = sorted(self.labels, key=key_of)[:MOST_EXAMPLES]
+        return {video: " ".join(map(str, sorted(self.labels[video]))) for video in some}
+
+    def differ_from(self, before: Mapping[str, str]) -> bool:
+        """Whether a tenth of what is learnt from is new, gone or filed otherwise."""
+        now = self.digests
+        changed = sum(before.get(video) != of for video, of in now.items())
+        changed += len(before.keys() - now.keys())
+        return changed > 0 and changed >= _NEW_SHARE * len(before)
 
     def some(self, most: int) -> "_Labelled":
         """At most so many videos, chosen by their ids' hash."""
         chosen = set(sorted(self.labels, key=key_of)[:most])
         of_batch = {b: [v for v in videos if v in chosen] for b, videos in self.of_batch.items()}
         labels = {video: of for video, of in self.labels.items() if video in chosen}
-        return _Labelled(labels, {b: v for b, v in of_batch.items() if v}, self.keys, self.problems)
+        return _Labelled(labels, {b: v for b, v in of_batch.items() if v}, self.problems)
 
     def texts(self, store: DatasetStore) -> VideoTexts:
         """What is known of them."""
@@ -175,20 +217,29 @@ def _trained(
     models: Models,
     taxonomy: Taxonomy,
     labelled: _Labelled,
-    inputs: str,
+    made_by: str,
 ) -> dict[str, Any]:
     """Train, evaluate, and keep the model with its card; of too few labels nothing is learnt."""
     from ml.tagging.model_file import save
     from ml.tagging.train import FEWEST_EXAMPLES, MOST_EXAMPLES, train
+    from ml.tagging.tree import TagError
 
-    count = len(labelled.labels)
-    about = {"inputs": inputs, "taxonomy": taxonomy.version, "learnt_from": 0, "evaluation": []}
+    (folder / _ABOUT).unlink(missing_ok=True)
+    count, labels_now = len(labelled.labels), labelled.digests
+    inputs = key_of(made_by, json.dumps(labels_now, sort_keys=True))
+    about: dict[str, Any] = {"inputs": inputs, "made_by": made_by, "taxonomy": _version(taxonomy)}
+    about |= {"labels": labels_now, "learnt_from": 0, "evaluation": []}
     if count < FEWEST_EXAMPLES:
         few = f"no model: {count} videos have tags of the catalogue, {FEWEST_EXAMPLES} are needed"
         return _kept(folder, {**about, "message": few})
+    if len(set(labelled.labels.values())) < 2:
+        return _kept(folder, {**about, "message": f"no model: all {count} have the same tags"})
     store, learnt = library.datasets, labelled.some(MOST_EXAMPLES)
     texts = learnt.texts(store)
-    model = train(texts.examples([learnt.labels[video] for video in texts.ids]), taxonomy)
+    try:
+        model = train(texts.examples([learnt.labels[video] for video in texts.ids]), taxonomy)
+    except TagError as error:
+        return _kept(folder, {**about, "message": f"no model: {error}"})
     evaluated = labelled.some(_MOST_EVALUATED)
     held = evaluated.texts(store)
     labels = [evaluated.labels[video] for video in held.ids]
@@ -200,6 +251,8 @@ def _trained(
         data=f"{len(texts.ids)} of {count} videos that the catalogue has filed",
         evaluations={"rows": rows, "notes": notes},
     )
+    # A card holds the taxonomy's paths too: they are in the model's own file.
+    card = {name: value for name, value in card.items() if name != "paths"}
     message = f"trained on {len(texts.ids)} videos: {' '.join(model.choice.notes)}"
     about |= {"learnt_from": len(texts.ids), "evaluation": rows, "notes": notes, "card": card}
     return _kept(folder, {**about, "message": message})

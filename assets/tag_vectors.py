@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +53,16 @@ class TagEncoders:
         return "compared by " + " and ".join(parts)
 
 
-def tag_encoders(models: Models, texts_by: set[str], pictures_by: set[str]) -> TagEncoders:
-    """Encoders by the settings' models, not loaded yet.
+def tag_encoders(models: Models, texts_by: str, pictures_by: str) -> TagEncoders:
+    """Encoders by the settings' models.
 
     Args:
         models: the settings.
-        texts_by: identities of the models behind the videos' texts.
-        pictures_by: of those behind their pictures.
+        texts_by: identity of the model behind the vectors of the videos' texts; ``off`` for none.
+        pictures_by: of the one behind those of their pictures.
 
     Raises:
-        ModelMismatch: vectors of two models, or of another one than the settings'.
+        ModelMismatch: the vectors are of another model than the settings'.
     """
     text, visual = models.text_embedder(), models.image_embedder()
     has_text = _made_by(text.identity, texts_by, "text")
@@ -75,13 +76,13 @@ def tag_encoders(models: Models, texts_by: set[str], pictures_by: set[str]) -> T
     )
 
 
-def _made_by(identity: str, makers: set[str], what: str) -> bool:
-    if not makers or identity == OFF:
+def _made_by(identity: str, maker: str, what: str) -> bool:
+    if OFF in (identity, maker):
         return False
-    if makers != {identity}:
+    if maker != identity:
         raise ModelMismatch(
-            f"{what} vectors were made by {' and by '.join(sorted(makers))}, and tags would be by "
-            f"{identity}: run the older batches again (kadr ingest SOURCE --all)"
+            f"{what} vectors were made by {maker}, and those of tags would be by {identity}: "
+            "run the older batches again (kadr ingest SOURCE --all)"
         )
     return True
 
@@ -116,14 +117,15 @@ def kept_vectors(folder: Path, encoders: TagEncoders) -> tuple[Vectors, Vectors]
     path = folder / _FILE
     if not path.exists():
         return {}, {}
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-        about = json.loads(str(file["about"]))
-        if about["identity"] != encoders.identity:
-            return {}, {}
-        text, visual = file["text"], file["visual"]
-    return dict(zip(about["text"], text, strict=True)), dict(
-        zip(about["visual"], visual, strict=True)
-    )
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            if about["identity"] != encoders.identity:
+                return {}, {}
+            text = dict(zip(about["text"], file["text"], strict=True))
+            return text, dict(zip(about["visual"], file["visual"], strict=True))
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return {}, {}  # they are made again
 
 
 def keep_vectors(folder: Path, encoders: TagEncoders, text: Vectors, visual: Vectors) -> None:

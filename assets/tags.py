@@ -18,11 +18,10 @@ from assets.datasets import key_of
 from assets.library_batches import fill_batches
 from assets.resources import Library, Models, Tables
 from assets.tables import replace_table
-from assets.tag_inputs import VideoTexts, fingerprint, texts_of
+from assets.tag_inputs import SOURCES, VideoTexts, fingerprint, texts_of
 from assets.tag_model import StoredModel, stored_model
-from assets.zero_shot import MOST_TAGS, Comparison, comparison
+from assets.zero_shot import MOST_TAGS, Comparison, comparison, note_filed
 from ml.library_schemas import TAGS, VIDEO_TAGS
-from ml.schemas import TEXT, VIDEOS
 from ml.taxonomy import Taxonomy, path_key, path_text
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ VERSION = "1"
     name="tags",
     specs=[
         table_spec("tags", TAGS, "library", []),
-        table_spec("video_tags", VIDEO_TAGS, "library", ["tag_model", VIDEOS.name, TEXT.name]),
+        table_spec("video_tags", VIDEO_TAGS, "library", ["tag_model", *SOURCES]),
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -76,9 +75,10 @@ def tags(
             "taxonomy": taxonomy.version,
             "batches_made": report.made,
             "batches_unchanged": report.unchanged,
-            "videos_without_a_tag": len(tagger.without),
+            "of_these_without_a_tag": len(tagger.without),
         },
     )
+    note_filed(library, taxonomy)
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,11 @@ Sourced = tuple[str, int, float]
 
 def _filled(said: list[Sourced], more: list[Sourced], tree: "TagTree") -> list[Sourced]:
     """What was said first, and of the others those that add something, while there is room."""
-    told = tree.with_parents([node for _, node, _ in said])
-    found = list(said)
+    own = {node for _, node, _ in said}
+    told, found = tree.with_parents(own), list(said)
     for tag in more:
-        if len(found) < MOST_TAGS and tag[1] not in told:
+        adds = tag[1] not in told and not own & tree.with_parents([tag[1]])
+        if len(found) < MOST_TAGS and adds:
             found.append(tag)
     return found
 

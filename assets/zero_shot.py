@@ -10,7 +10,6 @@ from assets.indexes import index_folder
 from assets.resources import Library, Models
 from assets.tag_inputs import VideoTexts, makers
 from assets.tag_vectors import keep_vectors, kept_vectors, tag_encoders
-from ml.schemas import TEXT, VISUAL
 from ml.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from ml.tagging.zero_shot import ZeroShot
 
 FOLDER = "tags"
+_TAXONOMY = "taxonomy.txt"
 MOST_TAGS = 3
 # Of made-up videos 536 of 721 have their theme among three tags so, 441 with .5; of the sample
 # library's 42 all, and 36.
@@ -53,6 +53,20 @@ class Comparison:
         return [[tag for tag in tags if tag[1] > 0] for tags in found]
 
 
+def filed_by(library: Library) -> str:
+    """Version of the taxonomy that ``video_tags`` was last brought up to; empty for none."""
+    key = f"indexes/{FOLDER}/{_TAXONOMY}"
+    return library.storage.read_bytes(key).decode() if library.storage.exists(key) else ""
+
+
+def note_filed(library: Library, taxonomy: Taxonomy) -> None:
+    """Remember it."""
+    if filed_by(library) != taxonomy.version:
+        with index_folder(library, FOLDER) as folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / _TAXONOMY).write_text(taxonomy.version, encoding="utf-8")
+
+
 def comparison(library: Library, models: Models, taxonomy: Taxonomy) -> Comparison:
     """What compares videos with the tags; texts of tags that are not yet known are embedded.
 
@@ -61,8 +75,7 @@ def comparison(library: Library, models: Models, taxonomy: Taxonomy) -> Comparis
     """
     from ml.tagging.zero_shot import ZeroShot
 
-    store, batches = library.datasets, library.batches.names()
-    encoders = tag_encoders(models, makers(store, TEXT, batches), makers(store, VISUAL, batches))
+    encoders = tag_encoders(models, *makers(library))
     with index_folder(library, FOLDER) as folder:
         texts, pictures = kept_vectors(folder, encoders)
         zero_shot = ZeroShot(

@@ -218,7 +218,7 @@ VIDEO_TAGS = Dataset(
     pa.schema(
         [
             _VIDEO,
-            column("rank", pa.int32(), "1, 2, ...: the surest first"),
+            column("rank", pa.int32(), "1, 2, ...: by source as listed there, then the surest"),
             column("tag_id", pa.int64(), "the tag, as in `tags`"),
             column("path", pa.string(), "its names from the top, as in `A: B: C`"),
             column("level", pa.int32(), "1 to 3"),
@@ -250,7 +250,11 @@ TAG_EVALUATION = Dataset(
     "how well tags agree with the catalogue's own, in cross-validation",
     pa.schema(
         [
-            column("split", pa.string(), "random folds, or grouped: series stay together"),
+            column(
+                "split",
+                pa.string(),
+                "random or grouped folds (series stay together); none for zero_shot",
+            ),
             column("method", pa.string(), "trained, nearest (likest video), constant, zero_shot"),
             column("scope", pa.string(), "all, level 1, level 2, level 3, rare"),
             column("iou", pa.float64(), "mean intersection over union, of `all`", nullable=True),

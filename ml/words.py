@@ -59,6 +59,9 @@ _RUSSIAN = """
 """
 STOP_WORDS = frozenset((_ENGLISH + _RUSSIAN).split())
 
+# Letters of a word: what is longer has lost its spaces, or has a script without them.
+_LONGEST = 40
+
 Class = TypeVar("Class", bound=Hashable)
 
 
@@ -98,7 +101,9 @@ def words(text: str, lemma: Callable[[str], str] | None = None) -> list[Word]:
     for place, surface in enumerate(tokenise(text)):
         # "don't" is judged by "don", "cat's" is "cat".
         stem = surface.split("'")[0]
-        if len(stem) < 2 or not any(c.isalpha() for c in stem) or stem in STOP_WORDS:
+        if not 2 <= len(stem) <= _LONGEST or stem in STOP_WORDS:
+            continue
+        if not any(c.isalpha() for c in stem):
             continue
         base = lemma(stem)
         if base not in STOP_WORDS:

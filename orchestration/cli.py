@@ -18,7 +18,7 @@ from orchestration.tags import tags
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
 DEMO_QUERIES = (
-    *("topics", "people", "said_and_shown", "repeated_captions", "duplicates"),
+    *("topics", "tags", "people", "said_and_shown", "repeated_captions", "duplicates"),
     *("failures", "sampling_savings"),
 )
 _INTERRUPTED = 130

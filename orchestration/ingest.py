@@ -79,12 +79,19 @@ def ingest(
         todo = {*unfinished(instance, names), *stale, *_worth_another_try(settings)}
         to_run = [n for n in names if every_batch or force or n in todo]
         failures = [_failure(b, partial(run_batch, instance, b, force=force)) for b in to_run]
-        behind = library_is_behind(instance)
+        behind = library_is_behind(instance) or _is_filed_otherwise(library)
         if behind or every_batch or force:
             failures.append(_failure("library", partial(run_library, instance, force=force)))
         if any(failures):
             raise RunFailed("\n".join(filter(None, failures)))
     return Ingested(tuple(to_run), behind)
+
+
+def _is_filed_otherwise(library: Library) -> bool:
+    """Whether videos are filed under another taxonomy than the settings'."""
+    from assets.zero_shot import filed_by
+
+    return bool(library.batches.names()) and filed_by(library) != library.read_taxonomy().version
 
 
 def _cut(

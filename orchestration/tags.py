@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TEXTS = ("title", "description")
 # Columns that say who published a video: series are looked for within one publisher.
 _PUBLISHERS = ("publisher", "channel", "author")
-_SHOWN_PROBLEMS = 10
+_SHOWN_PROBLEMS, _SHOWN_LETTERS = 10, 300
 # Kind of folds, and whether series stay together in them.
 _SPLITS = {"random": False, "grouped": True}
 
@@ -143,13 +144,13 @@ def _csv(path: Path) -> list[dict[str, Any]]:
             delimiter = max(",;\t", key=first.count)
             lines = csv.reader(file, delimiter=delimiter)
             names = [name.strip().casefold() for name in next(lines, [])]
-            return [dict(zip(names, line, strict=False)) for line in lines if any(line)]
+            return [dict(zip_longest(names, line[: len(names)])) for line in lines if any(line)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is no CSV file in UTF-8: {error}") from None
 
 
 def _tell(problems: Sequence[str]) -> None:
     for problem in problems[:_SHOWN_PROBLEMS]:
-        click.echo(problem, err=True)
+        click.echo(problem[:_SHOWN_LETTERS], err=True)
     if len(problems) > _SHOWN_PROBLEMS:
         click.echo(f"and {len(problems) - _SHOWN_PROBLEMS} more of the kind", err=True)

@@ -8,6 +8,7 @@ products are cosines. All that is learnt is arrays of text and numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _CHARACTERS = 6000
 TITLE, DESCRIPTION = "title", "description"
 VECTORS = "vectors"
+
+# NumPy takes a zero at the end of a string for its end.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class View(NamedTuple):
@@ -201,7 +205,7 @@ def documents(examples: TagExamples, channels: Sequence[str]) -> list[str]:
     """Each video's channels as one text, ё as е, cut to what says something."""
     texts = zip(*(examples.text(channel) for channel in channels), strict=True)
     cut = ("\n".join(t[:_CHARACTERS] for t in of) for of in texts)
-    return [text.lower().replace("ё", "е") for text in cut]
+    return [_CONTROL.sub(" ", text).lower().replace("ё", "е") for text in cut]
 
 
 def _lemmas() -> Callable[[str], list[str]]:

@@ -207,7 +207,8 @@ def _folds(labelled: Labelled, options: TrainOptions) -> tuple[np.ndarray | None
 
 def _shares() -> list[tuple[float, float, float]]:
     steps = range(_BLEND_STEPS + 1)
-    parts = [(a, b, _BLEND_STEPS - a - b) for a, b in product(steps, steps)]
+    # Of equals the first wins: the rivals that take least time come first.
+    parts = [(a, b, _BLEND_STEPS - a - b) for a, b in product(reversed(steps), reversed(steps))]
     return [(a / _BLEND_STEPS, b / _BLEND_STEPS, c / _BLEND_STEPS) for a, b, c in parts if c >= 0]
 
 

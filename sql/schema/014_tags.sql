@@ -16,7 +16,7 @@ COMMENT 'a tag: an entry of the taxonomy';
 CREATE TABLE IF NOT EXISTS video_tags
 (
     video_id String COMMENT 'the video, as in `videos`',
-    rank Int32 COMMENT '1, 2, ...: the surest first',
+    rank Int32 COMMENT '1, 2, ...: by source as listed there, then the surest',
     tag_id Int64 COMMENT 'the tag, as in `tags`',
     path String COMMENT 'its names from the top, as in `A: B: C`',
     level Int32 COMMENT '1 to 3',
@@ -46,7 +46,7 @@ COMMENT 'a keyword of a video';
 
 CREATE TABLE IF NOT EXISTS tag_evaluation
 (
-    split LowCardinality(String) COMMENT 'random folds, or grouped: series stay together',
+    split LowCardinality(String) COMMENT 'random or grouped folds (series stay together); none for zero_shot',
     method LowCardinality(String) COMMENT 'trained, nearest (likest video), constant, zero_shot',
     scope LowCardinality(String) COMMENT 'all, level 1, level 2, level 3, rare',
     iou Nullable(Float64) COMMENT 'mean intersection over union, of `all`',

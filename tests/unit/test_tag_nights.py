@@ -94,7 +94,7 @@ def test_videos_are_filed_by_their_words_where_nothing_is_to_learn_from(nights: 
     nights.videos(FIRST, {"a": "Кормим кошку", "b": "Тихий вечер", "c": ""})
     made = nights.run()
     assert nights.tags_of() == {"a": ("Animals: Cats", "zero_shot")}
-    assert made["video_tags"]["videos_without_a_tag"] == 2
+    assert made["video_tags"]["of_these_without_a_tag"] == 2
     assert "no model: 0 videos have tags" in made["tag_model"]["message"]
     assert nights.query("SELECT path, level FROM tags ORDER BY path") == [
         ("Animals", 1), ("Animals: Cats", 2), ("Cars", 1),
@@ -150,6 +150,72 @@ def test_model_is_trained_again_only_when_labels_change(nights: Nights) -> None:
     nights.videos(SECOND, {"new": "kitten"})
     nights.run()
     assert {p.name: p.stat().st_mtime_ns for p in Path(model).iterdir()} == was
+
+
+def test_a_few_more_labels_change_nobodys_tags(nights: Nights) -> None:
+    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.run()
+    nights.videos(SECOND, {"new": "kitten"}, {"new": "Animals: Cats"})
+    made = nights.run()
+    assert (made["video_tags"]["batches_made"], made["video_tags"]["batches_unchanged"]) == (1, 1)
+    assert "trained on 16 videos" in made["tag_model"]["message"]
+
+
+def test_taxonomy_in_another_order_is_learnt_anew(nights: Nights) -> None:
+    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.videos(SECOND, {"new": "kitten and ball"})
+    nights.run()
+    head, *rows = TAXONOMY.strip().splitlines()
+    Path(nights.taxonomy).write_text("\n".join([head, *reversed(rows)]), encoding="utf-8")
+    nights.run()
+    assert nights.tags_of()["new"] == ("Animals: Cats", "trained")
+
+
+@pytest.mark.parametrize("file", ["tag_model/about.json", "tag_model/tag_model.npz"])
+def test_damaged_model_is_trained_anew(nights: Nights, file: str) -> None:
+    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.run()
+    Path(nights.library.storage.url(f"indexes/{file}")).write_bytes(b"{")
+    nights.videos(SECOND, {"new": "kitten and ball"})
+    nights.run()
+    assert nights.tags_of()["new"] == ("Animals: Cats", "trained")
+
+
+@pytest.mark.parametrize("file", ["keywords/frequencies.npz", "tags/vectors.npz"])
+def test_damaged_counts_and_vectors_are_made_again(nights: Nights, file: str) -> None:
+    nights.videos(FIRST, CATS)
+    nights.run()
+    Path(nights.library.storage.url(f"indexes/{file}")).write_bytes(b"PK")
+    nights.videos(SECOND, CARS)
+    nights.run()
+    assert len(nights.tags_of()) == 16
+
+
+def test_one_tag_for_all_teaches_nothing(nights: Nights) -> None:
+    nights.videos(
+        FIRST, CATS | {"c9": "kitten", "c8": "ball"}, dict.fromkeys([*CATS, "c9", "c8"], "Cars")
+    )
+    nights.videos(SECOND, {"new": "A kitten"})
+    made = nights.run()
+    assert "all 10 have the same tags" in made["tag_model"]["message"]
+    assert nights.tags_of()["new"] == ("Animals: Cats", "zero_shot")
+
+
+def test_zero_byte_in_a_title_stops_nobody(nights: Nights) -> None:
+    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
+    nights.videos(FIRST, CATS | CARS | {"cat-0": "My kitten\0 and the ball"}, filed)
+    nights.videos(SECOND, {"new": "kitten\0 and ball"})
+    nights.run()
+    assert nights.tags_of()["new"] == ("Animals: Cats", "trained")
+
+
+def test_tag_below_the_catalogues_own_is_not_told_beside_it(nights: Nights) -> None:
+    nights.videos(FIRST, {"a": "kitten"}, {"a": "Animals"})
+    nights.run()
+    assert nights.query("SELECT path, source FROM video_tags") == [("Animals", "catalogue")]
 
 
 def test_tag_that_the_taxonomy_lacks_is_told(nights: Nights) -> None:
