@@ -112,19 +112,7 @@ def evaluate(
         grouped_folds(groups, folds, seed) if grouped else random_folds(len(labelled), folds, seed)
     )
     settings = replace(options or TrainOptions(seed=seed), grouped=grouped)
-    counted = count_terms(labelled)
-    found: dict[str, list[set[int]]] = {
-        name: [set() for _ in range(len(labelled))] for name in ("model", "constant", "nearest")
-    }
-    notes = []
-    for fold in range(folds):
-        held, rest = np.flatnonzero(make == fold), np.flatnonzero(make != fold)
-        answers = _yardsticks(labelled, tree, held, rest, settings.most_tags)
-        answers["model"], note = _trained(counted, tree, held, rest, settings)
-        notes.append(note)
-        for name, tags in answers.items():
-            for row, of in zip(held, tags, strict=True):
-                found[name][row] = of
+    found, notes = _held_out(labelled, tree, make, settings)
     true = labelled.labels
     by_fold = tuple(
         mean_iou([found["model"][i] for i in held], [true[i] for i in held], tree)
@@ -136,6 +124,25 @@ def evaluate(
         split, folds, seed, len(labelled), len(np.unique(groups)),
         scores["model"], scores["constant"], scores["nearest"], by_fold, tuple(notes),
     )  # fmt: skip
+
+
+def _held_out(
+    labelled: TagExamples, tree: TagTree, fold_of: np.ndarray, options: TrainOptions
+) -> tuple[dict[str, list[set[int]]], list[str]]:
+    """Each method's tags of every video when its fold is held out, and what won in each fold."""
+    counted, notes = count_terms(labelled), []
+    found: dict[str, list[set[int]]] = {
+        name: [set() for _ in range(len(labelled))] for name in ("model", "constant", "nearest")
+    }
+    for fold in np.unique(fold_of):
+        held, rest = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+        answers = _yardsticks(labelled, tree, held, rest, options.most_tags)
+        answers["model"], note = _trained(counted, tree, held, rest, options)
+        notes.append(note)
+        for name, tags in answers.items():
+            for row, of in zip(held, tags, strict=True):
+                found[name][row] = of
+    return found, notes
 
 
 def _trained(

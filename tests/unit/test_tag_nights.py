@@ -194,6 +194,31 @@ def test_damaged_counts_and_vectors_are_made_again(nights: Nights, file: str) ->
     assert len(nights.tags_of()) == 16
 
 
+def test_labelled_videos_without_a_word_are_filed_by_the_catalogue_alone(nights: Nights) -> None:
+    filed = {f"v{n}": "Cars" if n % 2 else "Animals" for n in range(12)}
+    nights.videos(FIRST, dict.fromkeys(filed, ""), filed)
+    assert "no model: " in nights.run()["tag_model"]["message"]
+    assert nights.tags_of()["v1"] == ("Cars", "catalogue")
+
+
+def test_training_that_was_killed_is_not_taken_for_the_one_before(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
+    swapped = dict.fromkeys(CATS, "Cars") | dict.fromkeys(CARS, "Animals: Cats")
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.run()
+    nights.videos(FIRST, CATS | CARS, swapped)
+    with monkeypatch.context() as killed:
+        killed.setattr("assets.tag_model._kept", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            nights.run()
+    nights.videos(FIRST, CATS | CARS, filed)
+    nights.videos(SECOND, {"new": "kitten and ball"})
+    nights.run()
+    assert nights.tags_of()["new"] == ("Animals: Cats", "trained")
+
+
 def test_one_tag_for_all_teaches_nothing(nights: Nights) -> None:
     nights.videos(
         FIRST, CATS | {"c9": "kitten", "c8": "ball"}, dict.fromkeys([*CATS, "c9", "c8"], "Cars")
