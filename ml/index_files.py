@@ -16,8 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 
 MANIFEST = "manifest.json"
-FORMAT = 1
-_SUFFIXES = {"index": "faiss", "keys": "arrow", "truth": "arrow"}
+# 2: keys with the video and the item in columns.
+FORMAT = 2
+_SUFFIXES = {"index": "faiss", "codes": "faiss", "keys": "arrow", "truth": "arrow"}
 
 
 class IndexDamaged(Exception):
@@ -69,6 +70,7 @@ class Manifest:
     recall_at_10: float | None
     batches: dict[str, BatchEntry]
     files: dict[str, FileEntry]
+    reranked: int = 0
 
 
 def write_version(
@@ -80,7 +82,7 @@ def write_version(
 
     Args:
         folder: made when missing.
-        writers: role (index, keys, truth) to what writes that file.
+        writers: role (index, codes, keys, truth) to what writes that file.
         manifest: from the new version's number and files to its manifest.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +109,8 @@ def read_manifest(folder: Path | str, *, verify: bool = False) -> Manifest:
         verify: compare checksums too.
 
     Raises:
-        IndexDamaged: no index, or files that are missing, cut off or altered.
+        IndexDamaged: no index, or one of a newer format, or files that are missing, cut off or
+            altered. One of an older format has a manifest; see `require_format`.
     """
     folder = Path(folder)
     try:
@@ -119,11 +122,19 @@ def read_manifest(folder: Path | str, *, verify: bool = False) -> Manifest:
         raise IndexDamaged(folder, f"there is no {MANIFEST}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IndexDamaged(folder, f"{MANIFEST} is not a manifest ({error})") from error
-    if manifest.format != FORMAT:
-        raise IndexDamaged(folder, f"it has format {manifest.format}, this is {FORMAT}")
+    if manifest.format > FORMAT:
+        raise IndexDamaged(folder, f"it has format {manifest.format}, newer than {FORMAT}")
     for entry in manifest.files.values():
         _check_file(folder, entry, verify)
     return manifest
+
+
+def require_format(folder: Path, manifest: Manifest) -> None:
+    """Raises IndexDamaged for an index of an older format, which `update_index` builds anew."""
+    if manifest.format != FORMAT:
+        raise IndexDamaged(
+            folder, f"it has format {manifest.format}, and only format {FORMAT} can be searched"
+        )
 
 
 def write_arrow(table: pa.Table, path: Path) -> None:
