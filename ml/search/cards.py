@@ -1,0 +1,119 @@
+"""What an answer tells of a video, and what it is filtered by: one mapped file for the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.index_files import IndexDamaged, read_arrow, write_arrow
+
+FILE = "cards.arrow"
+SCHEMA = pa.schema(
+    [
+        ("video_id", pa.large_string()),
+        ("title", pa.large_string()),
+        ("uri", pa.large_string()),
+        ("published_at", pa.timestamp("ms", tz="UTC")),
+        ("duration_s", pa.float64()),
+        # The earliest video of the group of copies that it belongs to; empty for none.
+        ("original_id", pa.large_string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A video as an answer tells of it."""
+
+    title: str
+    uri: str
+    published_at: datetime | None
+    duration_s: float
+
+
+class Cards:
+    """Cards of the library's videos by id. Use `open`; the file is mapped, not read."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table.combine_chunks()
+        self._ids = self._table["video_id"]
+
+    @classmethod
+    def open(cls, folder: Path) -> Cards:
+        """The cards in a folder.
+
+        Raises:
+            IndexDamaged: there are none, or they can't be read.
+        """
+        try:
+            table = read_arrow(str(folder / FILE))
+        except FileNotFoundError as error:
+            raise IndexDamaged(folder, f"there is no {FILE}") from error
+        except (OSError, pa.ArrowInvalid) as error:
+            raise IndexDamaged(folder, str(error)) from error
+        if not table.schema.equals(SCHEMA):
+            raise IndexDamaged(folder, f"{FILE} has other columns than this version writes")
+        return cls(table)
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def of(self, video_ids: Sequence[str]) -> dict[str, Card]:
+        """The cards of those of the videos that have one."""
+        rows = self._rows(video_ids)
+        columns = ["video_id", "title", "uri", "published_at", "duration_s"]
+        found = self._table.select(columns).take(pa.array(rows)).to_pylist()
+        return {row.pop("video_id"): Card(**row) for row in found}
+
+    def groups(self, video_ids: Sequence[str]) -> dict[str, str]:
+        """The original of each of the videos that is in a group of copies."""
+        rows = self._rows(video_ids)
+        found = self._table.select(["video_id", "original_id"]).take(pa.array(rows)).to_pylist()
+        return {row["video_id"]: row["original_id"] for row in found if row["original_id"]}
+
+    def since(self, moment: datetime) -> pa.Array:
+        """Ids of the videos published at the moment or later; without a date a video is not."""
+        published = self._table["published_at"]
+        later = pc.greater_equal(published, pa.scalar(moment, published.type))
+        return self._ids.filter(pc.fill_null(later, False)).combine_chunks()
+
+    def _rows(self, video_ids: Sequence[str]) -> np.ndarray:
+        """Rows of those of the videos that are here."""
+        found = [self._row(video_id) for video_id in video_ids]
+        return np.array([row for row in found if row >= 0], np.int64)
+
+    def _row(self, video_id: str) -> int:
+        """By bisection: 20 looks among a million; -1 where it is not."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self._ids[middle].as_py() < video_id:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self) and self._ids[low].as_py() == video_id else -1
+
+
+def write_cards(folder: Path, rows: pa.Table) -> bool:
+    """Write the cards, in one move; whether they differ from those that were there.
+
+    Args:
+        folder: made when missing.
+        rows: of `SCHEMA`'s columns, a row a video.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table = rows.select(SCHEMA.names).cast(SCHEMA).sort_by("video_id").combine_chunks()
+    fresh = folder / f"{FILE}.new"
+    write_arrow(table, fresh)
+    path = folder / FILE
+    if path.exists() and path.read_bytes() == fresh.read_bytes():
+        fresh.unlink()
+        return False
+    fresh.replace(path)
+    return True
