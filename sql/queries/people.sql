@@ -9,4 +9,5 @@ SELECT
 FROM people AS p
 LEFT JOIN videos AS v ON v.video_id = p.best_video_id
 WHERE NOT p.hidden
-ORDER BY videos DESC, seconds DESC, person_id;
+ORDER BY videos DESC, seconds DESC, person_id
+LIMIT 200;

@@ -16,4 +16,5 @@ INNER JOIN people AS p ON p.person_id = a.person_id
 INNER JOIN people AS q ON q.person_id = b.person_id
 WHERE a.person_id < b.person_id AND NOT p.hidden AND NOT q.hidden
 GROUP BY one, other
-ORDER BY videos DESC, seconds_together DESC, one, other;
+ORDER BY videos DESC, seconds_together DESC, one, other
+LIMIT 200;

@@ -11,4 +11,5 @@ FROM video_people AS vp
 INNER JOIN people AS p ON p.person_id = vp.person_id
 INNER JOIN videos AS v ON v.video_id = vp.video_id
 WHERE NOT p.hidden
-ORDER BY p.size DESC, vp.person_id, percent_on_screen DESC, video_id;
+ORDER BY p.size DESC, vp.person_id, percent_on_screen DESC, video_id
+LIMIT 1000;

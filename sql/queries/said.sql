@@ -1,14 +1,36 @@
--- What is said about something, in which video and when? Put a word in the first line of the query.
-WITH '' AS word  -- any language, upper or lower case; empty finds everything
+-- What is said about something, in which video and when? Any form of a word counts.
+WITH
+    (SELECT arrayFirst(w -> lengthUTF8(w) > 4, words) FROM passages WHERE channel = 'asr' ORDER BY video_id, passage_no LIMIT 1) AS typed,  -- or 'heavy rain'
+    -- '-' is no word: a list without any would not be looked up, but compared with every row.
+    arrayPushBack(extractAll(replaceAll(lowerUTF8(typed), 'ё', 'е'), '[\\p{L}\\p{N}_]+'), '-') AS typed_words,
+    (SELECT groupArray(word) FROM search_vocabulary WHERE has(typed_words, word)) AS known_words,
+    (
+        SELECT arrayDistinct(arrayConcat(typed_words, groupArray(lemma)))
+        FROM
+        (
+            SELECT lemma FROM search_vocabulary WHERE words = 1 AND has(typed_words, word)
+            UNION ALL
+            -- The vocabulary lacks what only one video has outside its title.
+            SELECT arrayJoin(arrayFilter((l, w) -> has(typed_words, w), lemmas, words)) AS lemma
+            FROM passages
+            WHERE hasAny(words, arrayFilter(w -> NOT has(known_words, w), typed_words))
+        )
+    ) AS wanted,
+    found AS
+    (
+        SELECT video_id, start_s, end_s, text, length(arrayIntersect(lemmas, wanted)) AS words_found
+        FROM passages
+        WHERE channel = 'asr' AND hasAny(lemmas, wanted)
+        ORDER BY words_found DESC, video_id, start_s
+        LIMIT 50
+    )
 SELECT
-    s.video_id AS video_id,
+    f.video_id AS video_id,
     v.title AS title,
-    round(s.start_s, 1) AS from_s,
-    round(s.end_s, 1) AS to_s,
-    s.text AS said,
-    round(s.confidence, 2) AS confidence
-FROM asr_segments AS s
-INNER JOIN videos AS v ON v.video_id = s.video_id
-WHERE positionCaseInsensitiveUTF8(s.text, word) > 0
-ORDER BY s.confidence DESC, s.video_id, s.start_s
-LIMIT 50;
+    round(f.start_s, 1) AS from_s,
+    round(f.end_s, 1) AS to_s,
+    f.text AS said
+FROM videos AS v
+INNER JOIN found AS f ON f.video_id = v.video_id
+WHERE v.status = 'ok'
+ORDER BY f.words_found DESC, video_id, from_s;

@@ -1,5 +1,5 @@
 -- Which topics grew in the week before the newest video, against the week before that?
-WITH (SELECT max(published_at) FROM videos) AS newest
+WITH (SELECT max(published_at) FROM videos WHERE status = 'ok') AS newest
 SELECT
     t.topic_id AS topic_id,
     t.name AS topic,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from assets.tables import TABLES, load_batch, replace_table
+from ml.words import tokenise
 
 BATCH = "2026-11-20-001"
 TITLES = (
@@ -22,6 +25,8 @@ TITLES = (
     "two\nlines and 😀",
     *(f"clip {n}" for n in range(6)),
 )
+DESCRIPTIONS = {2: "Сварим борщ", 4: "Rains over two cities, ёлка.рф/24-7"}
+LEMMAS = {"борща": "борщ", "rains": "rain", "cities": "city"}
 FAILED = 2  # the last videos
 DIMENSION = 16
 
@@ -69,6 +74,7 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
     vectors = np.random.default_rng(1).normal(size=(len(TITLES), DIMENSION)).astype(np.float32)
     vectors[1] = vectors[0] + 0.01  # the two weather reports mean nearly the same
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    passages = [passage for n in ok for passage in _passages(n)]
     return {
         "videos": [_video(n) for n in range(len(TITLES))],
         "frames": [_frame(n, s) for n in ok for s in range(10)],
@@ -91,6 +97,14 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
             for n in ok
             for k, channel in enumerate(("title", "asr", "visual"))
         ],
+        "passages": passages,
+        "passage_embeddings": [
+            {key: p[key] for key in ("video_id", "channel", "passage_no", "start_s", "end_s")}
+            | {"embedding": vectors[int(p["video_id"][1:])].tolist(), "model": "t"}
+            for p in passages
+            if p["channel"] in {"asr", "ocr"}
+        ],
+        "search_vocabulary": _vocabulary(passages),
         "topics": [
             {
                 "topic_id": t,
@@ -235,6 +249,7 @@ def _video(n: int) -> dict[str, Any]:
         "uri": f"/clips/{n} ё.mp4",
         "published_at": None if n % 3 == 0 else day,
         "title": TITLES[n],
+        "description": DESCRIPTIONS.get(n, ""),
         "licensed": n == 1,
         "status": "failed" if failed else "ok",
         "failure_kind": "permanent" if failed else "",
@@ -288,3 +303,46 @@ def _line(n: int, s: int) -> dict[str, Any]:
 def _text(n: int, channel: str) -> dict[str, Any]:
     text = TITLES[n] if channel == "title" else "tomorrow there will be heavy rain"
     return {"video_id": f"v{n:02}", "channel": channel, "text": text, "word_count": 6}
+
+
+def _passages(n: int) -> Iterator[dict[str, Any]]:
+    """Pieces of text, each of a line or segment; what v09 has on screen gave none."""
+    yield _passage(n, "title", 0, {"text": TITLES[n]})
+    if n in DESCRIPTIONS:
+        yield _passage(n, "description", 0, {"text": DESCRIPTIONS[n]})
+    yield _passage(n, "caption", 0, {"text": "Rain."})
+    for s in range(3 if n % 2 == 0 else 0):
+        yield _passage(n, "asr", s, _segment(n, s))
+    for s in range(2 if n != 9 else 0):
+        yield _passage(n, "ocr", s, _line(n, s))
+
+
+def _passage(n: int, channel: str, no: int, source: dict[str, Any]) -> dict[str, Any]:
+    words = [word.replace("ё", "е") for word in tokenise(source["text"])]
+    return {
+        "video_id": f"v{n:02}",
+        "channel": channel,
+        "passage_no": no,
+        "start_s": source.get("start_s", 0.0),
+        "end_s": source.get("end_s", 0.0),
+        "text": source["text"],
+        "words": words,
+        "lemmas": [LEMMAS.get(word, word) for word in words],
+    }
+
+
+def _vocabulary(passages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Words, and pairs of words, that several videos have, or a title."""
+    videos, titles = Counter[str](), Counter[str]()
+    seen: set[tuple[str, str, str]] = set()
+    for p in passages:
+        pairs = [" ".join(pair) for pair in pairwise(p["words"])]
+        seen |= {(w, p["video_id"], p["channel"]) for w in [*p["words"], *pairs]}
+    videos.update(w for w, _ in {(w, video) for w, video, _ in seen})
+    titles.update(w for w, _, channel in seen if channel == "title")
+    return [
+        {"word": w, "lemma": " ".join(LEMMAS.get(part, part) for part in w.split())}
+        | {"words": 1 + w.count(" "), "videos": videos[w], "title_videos": titles[w]}
+        for w in sorted(videos)
+        if videos[w] > 1 or titles[w]
+    ]
