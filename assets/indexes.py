@@ -1,4 +1,4 @@
-"""The assets ``video_index`` and ``text_index``: FAISS indexes, brought up to the batches.
+"""FAISS indexes of frames, videos, titles, speech and screen text, brought up to the batches.
 
 A batch whose vectors did not change is not read; one that was re-run replaces its own vectors.
 """
@@ -7,7 +7,8 @@ A batch whose vectors did not change is not read; one that was re-run replaces i
 import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,90 +16,185 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.catalog import row_count
 from assets.datasets import DatasetStore, Ledger
 from assets.models import OFF
 from assets.progress import is_forced
 from assets.resources import Library
-from ml.schemas import TEXT, VISUAL, Dataset
+from assets.seen import note_seen
+from assets.storage import Storage
+from ml.schemas import PASSAGE_EMBEDDINGS, TEXT, VISUAL, Dataset
 
 if TYPE_CHECKING:
     from ml.neighbours import IndexReport
 
 Vectors = tuple[list[str], np.ndarray]
 LEAST_RECALL = 0.95
+_EMBEDDED = ["video_id", "channel", "embedding"]
 _RECALL_CHECK = "recall_at_10"
 _MANIFEST = "manifest.json"
 
 
-def index_asset(
-    name: str, source: Dataset, read: Callable[[DatasetStore, str], Vectors], entry: str
-) -> dg.AssetsDefinition:
-    """The asset of an index over the vectors that ``read`` takes from a dataset's batches."""
+@dataclass(frozen=True)
+class Index:
+    """An index: its name, which is its folder's, whose vectors it holds, and how they are read."""
 
-    @dg.asset(
-        name=name,
-        deps=[source.name],
-        group_name="library",
-        kinds={"faiss"},
-        description=f"FAISS index of {entry}. Exact while small, IVF-SQ8 as it grows.",
-        check_specs=[
-            dg.AssetCheckSpec(
-                _RECALL_CHECK,
-                asset=name,
-                description=f"Of the exact ten nearest, at least {LEAST_RECALL} are found.",
-            )
-        ],
-    )
-    def asset(context: dg.AssetExecutionContext, library: Library) -> dg.MaterializeResult:
-        from ml.neighbours import update_index
+    name: str
+    source: Dataset
+    read: Callable[[DatasetStore, str], Vectors]
+    entry: str
 
-        store = library.datasets
-        made, model = made_by_one_model(store, source, library.batches.names())
-        context.log.info(f"{name}: {len(made)} batches")
-        with index_folder(library, name) as folder:
-            report = update_index(
-                folder,
-                {batch: ledger.fingerprint() for batch, ledger in made.items()},
-                lambda batch: read(store, batch),
-                model,
-                rebuild=is_forced(context) or _holds_other_model(folder, model),
-            )
-        context.log.info(f"{name}: {report.count} vectors, {report.unchanged} batches unchanged")
-        return _result(report, model)
+    @property
+    def spec(self) -> dg.AssetSpec:
+        """Its asset."""
+        return dg.AssetSpec(
+            self.name,
+            deps=[self.source.name],
+            group_name="library",
+            kinds={"faiss"},
+            description=f"FAISS index of {self.entry}. Exact while small, inverted file beyond.",
+        )
 
-    return asset
+    @property
+    def check_spec(self) -> dg.AssetCheckSpec:
+        """The check of its recall."""
+        return dg.AssetCheckSpec(
+            _RECALL_CHECK,
+            asset=self.name,
+            description=f"Of the exact ten nearest, at least {LEAST_RECALL} are found.",
+        )
 
 
 def frame_vectors(store: DatasetStore, batch: str) -> Vectors:
+    """A vector per kept frame; the key tells when it is shown."""
+    return _collect(store.rows(VISUAL, batch), frame_key, "video_id", "frame_no", "start_s")
+
+
+def video_vectors(store: DatasetStore, batch: str) -> Vectors:
     """A vector per video: its frames' mean, weighted by how long they stand."""
     from ml.vectors import pool_frames
 
-    return _collect(pool_frames(store.rows(VISUAL, batch)), lambda video, _: video)
+    return _collect(pool_frames(store.rows(VISUAL, batch)), str, "video_id")
 
 
-def text_vectors(store: DatasetStore, batch: str) -> Vectors:
-    """A vector per video and text channel."""
+def title_vectors(store: DatasetStore, batch: str) -> Vectors:
+    """A vector per title and per description."""
+    rows = _in_channels(store.rows(TEXT, batch, columns=_EMBEDDED), "title", "description")
+    return _collect(rows, text_key, "video_id", "channel")
+
+
+def spoken_vectors(store: DatasetStore, batch: str) -> Vectors:
+    """A vector per spoken passage."""
+    return _passage_vectors(store, batch, "asr")
+
+
+def written_vectors(store: DatasetStore, batch: str) -> Vectors:
+    """A vector per passage on screen."""
+    return _passage_vectors(store, batch, "ocr")
+
+
+def frame_key(video_id: str, frame_no: int, start_s: float) -> str:
+    """A frame's key: its number and, so that an answer can tell it, its time."""
     from ml.neighbours import item_key
 
-    columns = ["video_id", "channel", "embedding"]
-    return _collect(store.rows(TEXT, batch, columns=columns), item_key)
+    return item_key(video_id, f"{frame_no}@{start_s:.2f}")
 
 
-video_index = index_asset("video_index", VISUAL, frame_vectors, "videos by their pictures")
-text_index = index_asset("text_index", TEXT, text_vectors, "the texts of videos, by channel")
+def text_key(video_id: str, channel: str, passage_no: int = 0) -> str:
+    """The key of a passage."""
+    from ml.neighbours import item_key
+
+    return item_key(video_id, f"{channel}/{passage_no}")
 
 
-def _collect(rows: Iterator[pa.RecordBatch], key: Callable[[str, str], str]) -> Vectors:
+INDEXES = {
+    index.name: index
+    for index in (
+        Index("frame_index", VISUAL, frame_vectors, "kept frames"),
+        Index("video_index", VISUAL, video_vectors, "videos by their pictures"),
+        Index("title_index", TEXT, title_vectors, "titles and descriptions"),
+        Index("speech_index", PASSAGE_EMBEDDINGS, spoken_vectors, "spoken passages"),
+        Index("screen_index", PASSAGE_EMBEDDINGS, written_vectors, "passages of text on screen"),
+    )
+}
+
+
+@dg.multi_asset(
+    name="vector_indexes",
+    specs=[index.spec for index in INDEXES.values()],
+    check_specs=[index.check_spec for index in INDEXES.values()],
+    can_subset=True,
+)
+def vector_indexes(
+    context: dg.AssetExecutionContext, library: Library
+) -> Iterator[dg.MaterializeResult]:
+    """Bring the indexes up to the batches, one after another."""
+    wanted = {key.path[-1] for key in context.selected_asset_keys}
+    for index in INDEXES.values():
+        if index.name in wanted:
+            yield _brought_up(context, library, index)
+
+
+def _brought_up(
+    context: dg.AssetExecutionContext, library: Library, index: Index
+) -> dg.MaterializeResult:
+    store, name, say = library.datasets, index.name, context.log.info
+    seen = store.versions(index.source.name)
+    made, model = made_by_one_model(store, index.source, library.batches.names())
+    say(f"{name}: {len(made)} batches")
+    wanted = {batch: ledger.fingerprint() for batch, ledger in made.items()}
+    with index_folder(library, name) as folder:
+        anew = is_forced(context) or _holds_other_model(folder, model)
+        read = partial(index.read, store)
+        report = _updated(folder, wanted, read, model, anew, context.log.warning)
+        note_seen(folder, seen)
+    say(f"{name}: {report.count} vectors, {report.unchanged} batches unchanged")
+    return _result(name, report, model)
+
+
+def _updated(
+    folder: Path,
+    wanted: Mapping[str, str],
+    read: Callable[[str], Vectors],
+    model: str,
+    anew: bool,
+    warn: Callable[[str], None],
+) -> "IndexReport":
+    """The report of the update; a damaged index, which holds nothing of its own, is built anew."""
+    from ml.neighbours import IndexDamaged, update_index
+
+    try:
+        return update_index(folder, wanted, read, model, rebuild=anew)
+    except IndexDamaged as error:
+        warn(f"{error}; it is built anew")
+        return update_index(folder, wanted, read, model, rebuild=True)
+
+
+def _passage_vectors(store: DatasetStore, batch: str, channel: str) -> Vectors:
+    columns = ["video_id", "channel", "passage_no", "embedding"]
+    rows = _in_channels(store.rows(PASSAGE_EMBEDDINGS, batch, columns=columns), channel)
+    return _collect(rows, text_key, "video_id", "channel", "passage_no")
+
+
+def _in_channels(rows: Iterator[pa.RecordBatch], *channels: str) -> Iterator[pa.RecordBatch]:
+    wanted = pa.array(channels)
+    for batch in rows:
+        yield batch.filter(pc.is_in(batch.column("channel"), value_set=wanted))
+
+
+def _collect(rows: Iterator[pa.RecordBatch], key: Callable[..., str], *columns: str) -> Vectors:
+    """Vectors and their keys, each made from the row's columns."""
     from ml.vectors import list_matrix
 
     keys: list[str] = []
     parts: list[np.ndarray] = []
     for batch in rows:
-        names = (batch.column("video_id").to_pylist(), batch.column("channel").to_pylist())
-        keys += [key(video, channel) for video, channel in zip(*names, strict=True)]
-        parts.append(list_matrix(batch.column("embedding")))
+        if batch.num_rows:
+            values = (batch.column(name).to_pylist() for name in columns)
+            keys += [key(*row) for row in zip(*values, strict=True)]
+            parts.append(list_matrix(batch.column("embedding")))
     return keys, np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
@@ -142,14 +238,18 @@ def _one_model(source: Dataset, made: Mapping[str, Ledger]) -> str:
 
 
 def _holds_other_model(folder: Path, model: str) -> bool:
-    from ml.index_files import read_manifest
+    from ml.index_files import IndexDamaged, read_manifest
 
-    return (folder / _MANIFEST).exists() and read_manifest(folder).model != model
+    try:
+        return (folder / _MANIFEST).exists() and read_manifest(folder).model != model
+    except IndexDamaged:
+        return False  # the update says so
 
 
-def _result(report: "IndexReport", model: str) -> dg.MaterializeResult:
+def _result(name: str, report: "IndexReport", model: str) -> dg.MaterializeResult:
     recall = report.recall_at_10
     return dg.MaterializeResult(
+        asset_key=name,
         metadata={
             **row_count(report.count),
             **{k: v for k, v in asdict(report).items() if v is not None and k != "count"},
@@ -158,6 +258,7 @@ def _result(report: "IndexReport", model: str) -> dg.MaterializeResult:
         check_results=[
             dg.AssetCheckResult(
                 check_name=_RECALL_CHECK,
+                asset_key=dg.AssetKey(name),
                 passed=recall is None or recall >= LEAST_RECALL,
                 metadata={"recall_at_10": "no vectors yet" if recall is None else recall},
             )
@@ -179,15 +280,27 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
             return
         scratch = stack.enter_context(TemporaryDirectory(prefix=f"{name}-", dir=library.scratch))
         folder = Path(scratch)
-        before = {Path(file.key).name for file in storage.list(prefix)}
-        for file in before:
-            (folder / file).write_bytes(storage.read_bytes(f"{prefix}/{file}"))
-        seen = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+        before = fetch_folder(storage, prefix, folder)
+        seen = {path: path.stat().st_mtime_ns for path in _files(folder)}
         yield folder
-        after = [path for path in folder.iterdir() if path.is_file()]
+        after = _files(folder)
         # The manifest last: until then it names the old files, which are still there.
         for path in sorted(after, key=lambda path: path.name == _MANIFEST):
-            if seen.get(path.name) != path.stat().st_mtime_ns:
-                storage.put_file(path, f"{prefix}/{path.name}")
-        for gone in before - {path.name for path in after}:
+            if seen.get(path) != path.stat().st_mtime_ns:
+                storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
+        for gone in before - {path.relative_to(folder).as_posix() for path in after}:
             storage.delete(f"{prefix}/{gone}")
+
+
+def fetch_folder(storage: Storage, prefix: str, folder: Path) -> set[str]:
+    """Copy all files below a prefix into a local folder; their names relative to it."""
+    names = {file.key.removeprefix(f"{prefix}/") for file in storage.list(prefix)}
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(storage.read_bytes(f"{prefix}/{name}"))
+    return names
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]

@@ -57,7 +57,9 @@ def run_model(
     kept = f", {report.kept} videos unchanged" if report.kept else ""
     context.log.info(f"{dataset.name}: {report.rows} rows{kept}")
     saved = _saved_by_sampling(store, batch, report.timings.compute_s) if of_frames else {}
-    return dg.MaterializeResult(metadata={**_metadata(report, model.identity), **saved})
+    return dg.MaterializeResult(
+        asset_key=dataset.name, metadata={**_metadata(report, model.identity), **saved}
+    )
 
 
 def model_asset(

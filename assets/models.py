@@ -18,6 +18,8 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from assets.resources import Models
     from ml.faces import FaceFinder
+    from ml.text import TextEmbedder
+    from ml.visual import TextTower
 
 OFF = "off"
 _PACKAGED = "packaged:"
@@ -106,6 +108,28 @@ def text(models: Models) -> Model:
         return load_text_embedder(model_id, profile=models.profile_name, device=device).embed
 
     return _model("text", models.profile.text, models.profile_name, load)
+
+
+def query_embedder(models: Models) -> TextEmbedder:
+    """The text embedder, loaded, for what people type."""
+    from ml.device import pick_device
+    from ml.text import load_text_embedder
+
+    device = pick_device(models.device)
+    return load_text_embedder(models.profile.text, profile=models.profile_name, device=device)
+
+
+def text_tower(models: Models) -> TextTower:
+    """The text side of the image-text model, loaded.
+
+    Raises:
+        TextSearchOff: it has none.
+    """
+    from ml.device import pick_device
+    from ml.visual import load_text_tower
+
+    device = pick_device(models.device)
+    return load_text_tower(models.profile.visual, profile=models.profile_name, device=device)
 
 
 def faces(models: Models) -> Model:

@@ -25,6 +25,7 @@ from ml.library_schemas import (
     DUPLICATE_PAIRS,
     PEOPLE,
     PEOPLE_CHANGES,
+    SEARCH_VOCABULARY,
     TAG_EVALUATION,
     TAGS,
     TOPIC_CHANGES,
@@ -35,7 +36,19 @@ from ml.library_schemas import (
     VIDEO_TAGS,
     VIDEO_TOPICS,
 )
-from ml.schemas import ASR, CAPTIONS, FACES, FRAMES, OCR, TEXT, VIDEOS, VISUAL, Dataset
+from ml.schemas import (
+    ASR,
+    CAPTIONS,
+    FACES,
+    FRAMES,
+    OCR,
+    PASSAGE_EMBEDDINGS,
+    PASSAGES,
+    TEXT,
+    VIDEOS,
+    VISUAL,
+    Dataset,
+)
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -87,10 +100,13 @@ TABLES: dict[str, Table] = {
         Table("video_embeddings", VIDEO_EMBEDDINGS),
         Table("faces", FACES, left_out=("crop",)),
         Table("captions", CAPTIONS),
+        Table("passages", PASSAGES),
+        Table("passage_embeddings", PASSAGE_EMBEDDINGS),
         Table("video_tags", VIDEO_TAGS, with_batch=False),
         Table("video_keywords", VIDEO_KEYWORDS, with_batch=False),
         Table("tags", TAGS, by_batch=False),
         Table("tag_evaluation", TAG_EVALUATION, by_batch=False),
+        Table("search_vocabulary", SEARCH_VOCABULARY, by_batch=False),
         Table("topics", TOPICS, by_batch=False),
         Table("video_topics", VIDEO_TOPICS, by_batch=False),
         Table("topic_changes", TOPIC_CHANGES, by_batch=False),

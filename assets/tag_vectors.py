@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.datasets import key_of
-from assets.models import OFF, Rows
+from assets.models import OFF, Rows, text_tower
 from assets.resources import Models
 from ml.vectors import ModelMismatch
 
@@ -100,13 +100,10 @@ def _text_encoder(load: Callable[[], Callable[[Rows], Rows]]) -> Encode:
 
 
 def _visual_encoder(models: Models) -> Encode | None:
-    from ml.device import pick_device
-    from ml.visual import TextSearchOff, load_text_tower
+    from ml.visual import TextSearchOff
 
     try:
-        tower = load_text_tower(
-            models.profile.visual, profile=models.profile_name, device=pick_device(models.device)
-        )
+        tower = text_tower(models)
     except TextSearchOff:
         return None
     return lambda texts: np.stack([tower.embed_query(text) for text in texts])

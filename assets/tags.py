@@ -124,6 +124,8 @@ class _Tagger:
         """The tags of the videos: the catalogue's or the model's, and room is filled by words."""
         from ml.tagging.examples import read_labels
 
+        if not videos.ids:  # all of the batch were replaced or failed
+            return VIDEO_TAGS.schema.empty_table()
         filed, compared = read_labels(videos.tags, self.taxonomy)[0], self.compared.decode(videos)
         trained = self.model.decode(videos) if self.model else [[] for _ in videos.ids]
         rows = []

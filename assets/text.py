@@ -1,7 +1,11 @@
-"""The asset ``text``: an embedding of a video's title, description, speech and screen text."""
+"""The assets ``text``, ``passages`` and ``passage_embeddings``: texts, whole and in pieces.
+
+One step, so that the text model is loaded once for whole texts and for their passages.
+"""
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections.abc import Iterator
+from functools import cache
 
 import dagster as dg
 import pyarrow as pa
@@ -10,24 +14,45 @@ from assets.batches import BATCHES
 from assets.catalog import dataset_spec
 from assets.datasets import DatasetStore, key_of
 from assets.model_step import ledger_of, run_model
+from assets.models import Model
+from assets.passages import SOURCES, cut_passages, embed_passages
 from assets.resources import Library, Models
 from ml.channels import CHANNEL_TEXT, channel_texts
-from ml.schemas import ASR, OCR, TEXT, VIDEOS
-
-SPEC = dataset_spec(TEXT, group="models", deps=["videos", "asr", "ocr"])
+from ml.schemas import ASR, OCR, PASSAGE_EMBEDDINGS, PASSAGES, TEXT, VIDEOS
 
 
-@dg.multi_asset(name="text", specs=[SPEC], partitions_def=BATCHES)
+@dg.multi_asset(
+    name="text",
+    specs=[
+        dataset_spec(TEXT, group="models", deps=["videos", "asr", "ocr"]),
+        dataset_spec(PASSAGES, group="models", deps=[source.name for source in SOURCES]),
+        dataset_spec(PASSAGE_EMBEDDINGS, group="models", deps=[PASSAGES.name]),
+    ],
+    partitions_def=BATCHES,
+    can_subset=True,
+)
 def text(
     context: dg.AssetExecutionContext, library: Library, models: Models
+) -> Iterator[dg.MaterializeResult]:
+    """Gather the text of each channel and embed it, whole and in passages."""
+    wanted = {key.path[-1] for key in context.selected_asset_keys}
+    model = models.text_embedder()
+    embedder = Model(model.identity, cache(model.load))
+    if TEXT.name in wanted:
+        yield _whole_texts(context, library, embedder)
+    if PASSAGES.name in wanted:
+        yield cut_passages(context, library)
+    if PASSAGE_EMBEDDINGS.name in wanted:
+        yield embed_passages(context, library, embedder)
+
+
+def _whole_texts(
+    context: dg.AssetExecutionContext, library: Library, embedder: Model
 ) -> dg.MaterializeResult:
-    """Gather the text of each channel and embed it."""
     store, batch = library.datasets, context.partition_key
     texts = _texts(store, batch)
     keys = {video: key_of(*(f"{c}={t}" for c, t in of.items())) for video, of in texts.items()}
-    return run_model(
-        context, library, TEXT, keys, lambda todo: _rows(texts, todo), models.text_embedder()
-    )
+    return run_model(context, library, TEXT, keys, lambda todo: _rows(texts, todo), embedder)
 
 
 def _texts(store: DatasetStore, batch: str) -> dict[str, dict[str, str]]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from ml.schemas import MODEL, PAIR_COLUMNS, SECONDS, VECTOR, Dataset, column
-
-_STRINGS = pa.list_(pa.field("item", pa.string(), nullable=False))
+from ml.schemas import MODEL, PAIR_COLUMNS, SECONDS, STRINGS, VECTOR, Dataset, column
 
 _VIDEO = column("video_id", pa.string(), "the video, as in `videos`")
 
@@ -36,10 +34,10 @@ TOPICS = Dataset(
         [
             column("topic_id", pa.int32(), "stays the topic's own from one clustering to the next"),
             column("name", pa.string(), "given by hand, or the topic's foremost terms"),
-            column("terms", _STRINGS, "what sets its words apart, foremost first"),
+            column("terms", STRINGS, "what sets its words apart, foremost first"),
             column("size", pa.int64(), "videos in it"),
             column("centroid", VECTOR, "mean of its videos' vectors in the space of topics"),
-            column("exemplar_video_ids", _STRINGS, "up to 3 videos nearest the centre"),
+            column("exemplar_video_ids", STRINGS, "up to 3 videos nearest the centre"),
             column("model", pa.string(), "names and revisions of the models behind the vectors"),
             column("found_name", pa.string(), "its foremost terms, whatever name it was given"),
             column("hidden", pa.bool_(), "whether it was hidden by hand"),
@@ -204,8 +202,8 @@ TAGS = Dataset(
             column("path", pa.string(), "its names from the top, as in `A: B: C`"),
             column("level", pa.int32(), "1 to 3"),
             column("parent_id", pa.int64(), "the tag above; 0 at the top"),
-            column("names", _STRINGS, "its own name in every language"),
-            column("aliases", _STRINGS, "further words for it"),
+            column("names", STRINGS, "its own name in every language"),
+            column("aliases", STRINGS, "further words for it"),
             column("taxonomy", pa.string(), "version of the taxonomy"),
         ]
     ),
@@ -266,4 +264,19 @@ TAG_EVALUATION = Dataset(
         ]
     ),
     ("split", "method", "scope"),
+)
+
+SEARCH_VOCABULARY = Dataset(
+    "search_vocabulary",
+    "a word of the library, or two that stand side by side",
+    pa.schema(
+        [
+            column("word", pa.string(), "in lower case, with е for ё; two are joined by a space"),
+            column("lemma", pa.string(), "dictionary form, of each word"),
+            column("words", pa.int32(), "1 or 2"),
+            column("videos", pa.int64(), "videos that have it in any text"),
+            column("title_videos", pa.int64(), "videos that have it in their title"),
+        ]
+    ),
+    ("word",),
 )

@@ -234,6 +234,34 @@ CAPTIONS = _dataset(
     MODEL,
 )
 
+STRINGS = pa.list_(pa.field("item", pa.string(), nullable=False))
+PASSAGE_CHANNELS = ("title", "description", "tags", "caption", "asr", "ocr")
+_PASSAGE = (
+    column("channel", pa.string(), ", ".join(PASSAGE_CHANNELS)),
+    column("passage_no", pa.int32(), "0, 1, ... within the channel of the video"),
+    column("start_s", pa.float64(), "where it starts; 0 for what has no place in the video"),
+    column("end_s", pa.float64(), "where it ends; 0 for what has no place in the video"),
+)
+PASSAGES = _dataset(
+    "passages",
+    "a piece of a video's text short enough to name a moment",
+    "channel passage_no",
+    *_PASSAGE,
+    column("text", pa.string(), "as it stands"),
+    column("words", STRINGS, "every word in order, in lower case, with е for ё"),
+    column("lemmas", STRINGS, "the dictionary form of each of the words"),
+    column("language", pa.string(), "ISO 639-1, as detected; empty when unknown"),
+)
+
+PASSAGE_EMBEDDINGS = _dataset(
+    "passage_embeddings",
+    "an embedding of a spoken or written passage",
+    "channel passage_no",
+    *_PASSAGE,
+    column("embedding", VECTOR, "unit-length vector"),
+    MODEL,
+)
+
 SECONDS = pa.list_(pa.field("item", pa.float64(), nullable=False))
 PERSONS = _dataset(
     "persons",
@@ -295,6 +323,7 @@ DATASETS: dict[str, Dataset] = {
     for d in (
         *(VIDEOS, FRAMES, MOTION, AUDIO, ASR, OCR, VISUAL, TEXT),
         *(FACES, PERSONS, CAPTIONS),
+        *(PASSAGES, PASSAGE_EMBEDDINGS),
         *(COPY_DESCRIPTORS, AUDIO_FINGERPRINTS, FOUND_PAIRS),
     )
 }

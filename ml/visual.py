@@ -58,10 +58,15 @@ class ImageEmbedder(Protocol):
 
 
 class TextTower(Protocol):
-    """A person's words as a vector that can be held against frames' vectors."""
+    """A person's words as a vector that can be held against frames' vectors.
+
+    Attributes:
+        tokenizer: of transformers; it tells which languages the model knows.
+    """
 
     model: str
     dimension: int
+    tokenizer: Any
 
     def embed_query(self, text: str) -> np.ndarray:
         """Unit-length float32[dimension]."""
@@ -441,7 +446,7 @@ class LearnedTextTower:
         if not hasattr(network, "get_text_features"):
             raise TextSearchOff(model_id)
         self._network = network.to(device)
-        self._tokenizer = load(model_id, profile, AutoTokenizer.from_pretrained)
+        self.tokenizer = load(model_id, profile, AutoTokenizer.from_pretrained)
         self._device = device
         text = network.config.text_config
         self._length = int(text.max_position_embeddings)
@@ -455,7 +460,7 @@ class LearnedTextTower:
         """Unit-length float32[dimension] of a person's words."""
         import torch
 
-        tokens = self._tokenizer(
+        tokens = self.tokenizer(
             [text.lower() if self._is_siglip else text],
             padding="max_length" if self._is_siglip else True,
             truncation=True,

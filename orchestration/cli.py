@@ -1,4 +1,4 @@
-"""The command line: ``kadr demo``, ``ingest``, ``check``, ``topics``, ``sql``, ``ui``, ..."""
+"""The command line: ``kadr demo``, ``ingest``, ``search``, ``check``, ``sql``, ``ui``, ..."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from orchestration.check import check
 from orchestration.clusters import people, recluster, topics
 from orchestration.evaluate import evaluate
+from orchestration.search import search, suggest
 from orchestration.settings import Settings, settled
 from orchestration.tags import tags
 
@@ -74,6 +75,21 @@ def _ingest(source: str, **how: bool) -> None:
         click.echo("nothing to do: every batch is in the tables")
     _show("SELECT status, count() AS videos FROM videos GROUP BY status ORDER BY status", settings)
     click.echo('Ask: kadr sql "SELECT ..."   look: kadr ui   examples: sql/queries/*.sql')
+
+
+@cli.command()
+def index() -> None:
+    """Bring indexes and the tables of the whole library up to its batches.
+
+    `kadr ingest` ends with it; by itself it mends an index that is missing, damaged or behind.
+    """
+    from orchestration.instance import open_here, prepare
+    from orchestration.runs import run_library
+
+    settings = settled()
+    prepare(settings)
+    with open_here(settings) as instance:
+        run_library(instance)
 
 
 @cli.command()
@@ -139,7 +155,7 @@ def pull(name: str | None) -> None:
         click.echo(f"{model}: {where}")
 
 
-for command in (check, evaluate, topics, people, recluster, tags):
+for command in (check, search, suggest, evaluate, topics, people, recluster, tags):
     cli.add_command(command)
 
 
@@ -178,13 +194,16 @@ def _is_for_people(error: BaseException) -> bool:
     from assets.batches import BatchExists
     from assets.clickhouse import ClickHouseError
     from assets.cluster_store import ClusteringDamaged
+    from assets.search import NotSearchable
     from assets.sources import SourceError
     from ml.failures import ModelUnavailable, VideoFailure
     from orchestration.ingest import Busy
     from orchestration.runs import RunFailed
 
     ours = (SourceError, BatchExists, ClickHouseError, ClusteringDamaged, Busy, RunFailed)
-    return isinstance(error, (*ours, ModelUnavailable, VideoFailure, ValueError, OSError))
+    return isinstance(
+        error, (*ours, NotSearchable, ModelUnavailable, VideoFailure, ValueError, OSError)
+    )
 
 
 def main() -> None:

@@ -15,10 +15,12 @@ from assets import (
     faces,
     indexes,
     keywords,
+    lexical,
     media,
     ocr,
     people,
     persons,
+    search_cards,
     table_assets,
     tag_model,
     tags,
@@ -35,6 +37,7 @@ MODULES = (
     *(media, asr, ocr, visual, text, faces, persons, captions),
     *(copies, copy_search, table_assets),
     *(indexes, topics, people, copy_tables),
+    *(lexical, search_cards),
     *(tag_model, tags, keywords),
 )
 

@@ -37,7 +37,15 @@ class Settings:
     tessdata: str = ""
     known_people: str = ""
     taxonomy: str = ""
+    slang: str = ""
+    translation_model: str = ""
     clickhouse_url: str = ""
+    postgres_url: str = ""
+    executor: str = "multiprocess"
+    source: str = ""
+    nightly_cron: str = "0 1 * * *"
+    arrivals_every_s: int = 0
+    batch_attempts: int = 3
     storage_options: Mapping[str, str] = field(default_factory=dict)
     batch_size: int = 500
     workers: int = 0
@@ -80,6 +88,13 @@ class Settings:
     def taxonomy_file(self) -> str:
         """The CSV of the tags; empty for Kadr's own."""
         return str(Path(self.taxonomy).expanduser().resolve()) if self.taxonomy else ""
+
+    @property
+    def slang_file(self) -> str:
+        """A table of slang of one's own; it need not exist, and lies below a local data root."""
+        if self.slang:
+            return str(Path(self.slang).expanduser().resolve())
+        return "" if self.is_remote else f"{self.data_root}/slang.csv"
 
     @property
     def dagster_home(self) -> Path:

@@ -179,7 +179,7 @@ def shorten(value: Any) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, list | tuple):
         return _shorten_list(value)
-    text = "" if value is None else _visible(str(value))
+    text = "" if value is None else visible(str(value))
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
@@ -190,7 +190,8 @@ def _shorten_list(values: Sequence[Any]) -> str:
     return f"[{text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + '…'}]"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """A text on one line that can't drive the terminal: control characters as escapes."""
     text = text.replace("\r\n", "\n").replace("\n", "⏎").replace("\t", " ")
     return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 

@@ -14,7 +14,9 @@ from orchestration.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = ("torch", "transformers", "faiss", "chdb", "sklearn", "cv2", "av", "onnxruntime")
-INDEXES = {"video_index", "text_index", "tag_model"}
+HEAVY += ("tantivy", "ray", "kubernetes")
+INDEXES = {"frame_index", "video_index", "title_index", "speech_index", "screen_index"}
+INDEXES |= {"lexical_index", "search_cards", "tag_model"}
 # Who may import whom: each room, and the rooms it must not know.
 FORBIDDEN = {
     "ml": ("dagster", "clickhouse_connect", "assets", "orchestration", "samples", "sql"),
@@ -37,7 +39,8 @@ def test_assets_and_jobs_are_these(tmp_path: Path) -> None:
     tables += ("duplicate_pairs", "duplicate_groups", "copyright_hits")
     tables += ("captions", "tags", "video_tags", "video_keywords", "tag_evaluation")
     datasets = {"videos", "frames", "motion", "audio", "asr", "ocr", "visual", "text"}
-    datasets |= {"faces", "persons", "captions"}
+    tables += ("passages", "passage_embeddings", "search_vocabulary")
+    datasets |= {"faces", "persons", "captions", "passages", "passage_embeddings"}
     datasets |= {"copy_descriptors", "audio_fingerprints", "duplicate_pairs"}
     assert keys == datasets | {f"clickhouse/{t}" for t in tables} | INDEXES
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"batch", "library"}

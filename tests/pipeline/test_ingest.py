@@ -95,9 +95,37 @@ def test_every_ok_video_is_in_indexes_and_topics(finished: Kadr) -> None:
     assert finished.query("SELECT count() FROM video_topics")[0][0] == ok
     manifest = json.loads((finished.data / "indexes/video_index/manifest.json").read_text())
     assert manifest["count"] == ok
-    channels = finished.query("SELECT count() FROM video_texts")[0][0]
-    manifest = json.loads((finished.data / "indexes/text_index/manifest.json").read_text())
-    assert manifest["count"] == channels
+    counts = {
+        "title_index": "video_texts WHERE channel IN ('title', 'description')",
+        "speech_index": "passage_embeddings WHERE channel = 'asr'",
+        "screen_index": "passage_embeddings WHERE channel = 'ocr'",
+        "frame_index": "frame_embeddings",
+        "lexical_index": "passages",
+    }
+    for index, rows in counts.items():
+        manifest = json.loads((finished.data / f"indexes/{index}/manifest.json").read_text())
+        assert manifest["count"] == finished.query(f"SELECT count() FROM {rows}")[0][0], index
+
+
+def test_search_names_the_second_at_which_it_is_said(finished: Kadr, sample: Path) -> None:
+    done = finished.run("search", "old silver coins", "--json")
+    best = json.loads(done.stdout)["answers"][0]
+    assert (best["video_id"], best["match"]["channel"]) == ("money-01", "speech")
+    (start_s, end_s) = finished.query(
+        "SELECT min(start_s), max(end_s) FROM asr_segments"
+        " WHERE video_id = 'money-01' AND text LIKE '%coins%'"
+    )[0]
+    assert start_s <= best["moment_s"] <= end_s
+
+
+def test_search_corrects_what_was_mistyped(finished: Kadr) -> None:
+    done = finished.run("search", "astronuat", "-k", "1")
+    assert "“astronaut” instead of “astronuat”" in done.stderr
+    assert "space-" in done.stdout
+
+
+def test_suggestions_come_from_the_library(finished: Kadr) -> None:
+    assert "astronaut" in finished.run("suggest", "astr").stdout
 
 
 def test_a_muted_copy_has_no_sound(finished: Kadr) -> None:

@@ -1,0 +1,313 @@
+"""A library that is open for searching: its indexes, the models of its vectors, its words.
+
+Everything is read from ``indexes/``, mapped, so that ten processes hold one copy and a search waits
+for no ingestion; only filters by topic and person ask the tables. An index in an object store is
+brought to the state folder once for each of its versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+import sql
+from assets.index_copies import kept_here
+from assets.indexes import INDEXES, fetch_folder
+from assets.lexical import LEXICAL, VOCABULARY, VOCABULARY_FILE
+from assets.models import OFF
+from assets.query_vectors import Encoder, encoder, kind_of, model_of
+from assets.resources import Library, Models, Tables
+from assets.search_cards import FOLDER as CARDS
+from assets.seen import read_seen
+from ml.schemas import PASSAGES
+
+if TYPE_CHECKING:
+    from ml.neighbours import VectorIndex
+    from ml.search.engine import Engine, Found
+    from ml.search.lexical_index import LexicalQuery
+    from ml.search.query import Query
+    from ml.search.slang import SlangTable
+    from ml.search.translation import Translator
+    from ml.search.vocabulary import Vocabulary
+
+# The index of each channel's vectors.
+DENSE = {
+    "title": "title_index",
+    "speech": "speech_index",
+    "screen": "screen_index",
+    "visual": "frame_index",
+}
+_MEND = "kadr index brings it up to the library"
+
+
+class NotSearchable(Exception):
+    """There is nothing to search in; says which command mends it."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which videos may answer.
+
+    Attributes:
+        channels: of search; all where empty.
+        since: published then or later.
+        topic: id or name, in any case of letters.
+        person: likewise.
+    """
+
+    channels: Sequence[str] = ()
+    since: datetime | None = None
+    topic: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search gave. ``notes`` say, for people, what was not searched and why."""
+
+    query: Query
+    found: list[Found]
+    notes: list[str]
+
+
+@dataclass
+class Search:
+    """A library to search in; opened at the first search and kept open.
+
+    Args:
+        library, models, tables: as the assets have them.
+        cache: local folder for indexes that lie in an object store.
+        slang: a person's own table of slang; none where it does not exist.
+        translation_model: hub id or path; empty for none.
+    """
+
+    library: Library
+    models: Models
+    tables: Tables
+    cache: Path
+    slang: Path | None = None
+    translation_model: str = ""
+    _notes: list[str] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Open everything now, models too, so that the first search does not wait.
+
+        Raises:
+            NotSearchable: there is no library, or no index that can be read.
+        """
+        assert self._engine and self._vocabulary and self._encoders is not None
+
+    def run(self, text: str, k: int = 10, filters: Filters | None = None) -> Result:
+        """Search.
+
+        Raises:
+            NotSearchable: see ``open``; or no channel that was asked for can be searched.
+            QueryError: there is nothing to look up in the text.
+        """
+        from ml.search.engine import CHANNELS, Asked
+
+        filters, engine = filters or Filters(), self._engine
+        query = self._parsed(text)
+        notes: list[str] = []
+        channels = tuple(filters.channels) or tuple(CHANNELS)
+        vectors = self._vectors(query, channels, notes)
+        asked = Asked(_lexical(query, self._vocabulary), vectors, channels, self._among(filters))
+        return Result(query, engine.search(asked, k), [*self._notes, *notes])
+
+    def suggest(self, text: str, k: int = 10) -> list[Any]:
+        """How a text may go on, as `ml.search.vocabulary.Suggestion`s."""
+        return self._vocabulary.suggest(text, k)
+
+    def _parsed(self, text: str) -> Query:
+        from ml.search.query import parse_query
+
+        return parse_query(text, self._slang, self._vocabulary, self._language)
+
+    def _among(self, filters: Filters) -> pa.Array | None:
+        """Ids of the videos that pass the filters; None where there is none."""
+        passed: set[str] | None = None
+        if filters.since is not None:
+            passed = set(self._engine.cards.since(filters.since).to_pylist())
+        for kind, asked in (("topic", filters.topic), ("person", filters.person)):
+            if asked:
+                of_kind = self._videos_of(kind, asked)
+                passed = of_kind if passed is None else passed & of_kind
+        return None if passed is None else pa.array(sorted(passed), pa.large_string())
+
+    def _videos_of(self, kind: str, asked: str) -> set[str]:
+        """Videos of a topic or with a person.
+
+        Raises:
+            NotSearchable: there is no such topic or person.
+        """
+        names = f"load/{'topics' if kind == 'topic' else 'people'}_named"
+        with self.tables.session(f"looking for a {kind}", self._say) as client:
+            asked_for = {"asked": asked}
+            ids = [row[0] for row in client.query(sql.statement(names), asked_for).result_rows]
+            if not ids:
+                listing = "kadr topics" if kind == "topic" else "kadr people"
+                raise NotSearchable(f"there is no {kind} {asked!r}: {listing} lists them")
+            rows = client.query(sql.statement(f"load/videos_of_{kind}"), {"ids": ids}).result_rows
+        return {row[0] for row in rows}
+
+    # Vectors of the query ------------------------------------------------------------------------
+
+    def _vectors(
+        self, query: Query, channels: Sequence[str], notes: list[str]
+    ) -> dict[str, np.ndarray]:
+        """Channel to the query's vectors, of the channels that can be asked by vectors."""
+        made: dict[str, np.ndarray] = {}
+        by_encoder: dict[str, np.ndarray | None] = {}
+        for channel in channels:
+            kind = kind_of(channel)
+            if channel not in self._engine.dense or kind not in self._encoders:
+                continue
+            if kind not in by_encoder:
+                by_encoder[kind] = self._encoders[kind].encode(query, notes)
+            if (vectors := by_encoder[kind]) is not None:
+                made[channel] = vectors
+        return made
+
+    @cached_property
+    def _encoders(self) -> dict[str, Encoder]:
+        """What turns a query into vectors, for texts and for pictures, as far as models can."""
+        kinds = {kind_of(channel) for channel in self._engine.dense}
+        translator = self._translator if kinds else None
+        made = {kind: encoder(self.models, kind, translator) for kind in sorted(kinds)}
+        return {kind: encoder for kind, encoder in made.items() if encoder is not None}
+
+    @cached_property
+    def _translator(self) -> Translator | None:
+        from ml.search.translation import load_translator
+
+        if not self.translation_model:
+            return None
+        return load_translator(self.translation_model, profile=self.models.profile_name)
+
+    @cached_property
+    def _language(self) -> Callable[[str], str]:
+        from ml.text import language_detector
+
+        return language_detector()
+
+    @cached_property
+    def _slang(self) -> SlangTable:
+        from ml.search.slang import load_slang
+
+        return load_slang(self.slang if self.slang and self.slang.exists() else None)
+
+    # What is opened ------------------------------------------------------------------------------
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        from ml.search.vocabulary import Vocabulary
+
+        return self._opened(VOCABULARY, lambda folder: Vocabulary.open(folder / VOCABULARY_FILE))
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from ml.search.cards import Cards
+        from ml.search.engine import Engine
+        from ml.search.lexical_index import LexicalIndex
+
+        if not any(self.library.storage.scan("batches")):
+            root = self.library.storage.root
+            raise NotSearchable(f"there is no library at {root}: kadr ingest PATH makes it")
+        lexical = self._opened(LEXICAL, LexicalIndex.open)
+        cards = self._opened(CARDS, Cards.open)
+        dense = dict(self._dense_indexes())
+        self._note_behind()
+        return Engine(lexical, dense, cards)
+
+    def _dense_indexes(self) -> Iterator[tuple[str, VectorIndex]]:
+        """The channels whose vectors the settings' models can be compared with."""
+        from ml.neighbours import VectorIndex
+
+        load = partial(VectorIndex.load, mmap=True, verify=False)
+        for channel, name in DENSE.items():
+            model = model_of(self.models, kind_of(channel))
+            if model.identity == OFF or not self._has_index(name):
+                continue
+            index = self._opened(name, load)
+            if index.model == model.identity:
+                yield channel, index
+            else:
+                self._notes.append(
+                    f"{channel} is searched by words only: its vectors were made by "
+                    f"{index.model}, the settings ask for {model.identity}; set the model back, or "
+                    "kadr ingest SOURCE --all makes them anew"
+                )
+
+    def _has_index(self, name: str) -> bool:
+        return self.library.storage.exists(f"indexes/{name}/manifest.json")
+
+    def _opened(self, name: str, open_it: Callable[[Path], Any]) -> Any:
+        """Open an index; once more where an ingestion replaced its files meanwhile.
+
+        Raises:
+            NotSearchable: it is missing or damaged.
+        """
+        from ml.index_files import IndexDamaged
+
+        for tries_left in (1, 0):
+            try:
+                return open_it(self._folder(name))
+            except (IndexDamaged, FileNotFoundError) as error:
+                if not tries_left:
+                    raise NotSearchable(
+                        f"{name} can't be used: {_brief(error)}. {_MEND}"
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _folder(self, name: str) -> Path:
+        """The local folder of an index."""
+        storage, prefix = self.library.storage, f"indexes/{name}"
+        if storage.is_local:
+            return Path(storage.url(prefix))
+        files = {file.key: file.etag for file in storage.list(prefix)}
+        return kept_here(self.cache / name, files, partial(fetch_folder, storage, prefix))
+
+    def _note_behind(self) -> None:
+        """Note the batches that the indexes do not hold as they are now."""
+        sources = {INDEXES[name].source.name: name for name in DENSE.values()}
+        sources[PASSAGES.name] = LEXICAL
+        behind: set[str] = set()
+        for source, name in sources.items():
+            if name == LEXICAL or self._has_index(name):
+                seen, now = read_seen(self._folder(name)), self.library.datasets.versions(source)
+                behind |= {b for b in {*now, *(seen or {})} if now.get(b) != (seen or {}).get(b)}
+        if behind:
+            self._notes.append(
+                f"{len(behind)} batches changed since the indexes were made, such as "
+                f"{min(behind)}; {_MEND}"
+            )
+
+    def _say(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+
+def _lexical(query: Query, vocabulary: Vocabulary) -> list[LexicalQuery]:
+    """The query and its variants as words; what is quoted stands in all of them.
+
+    Dictionary forms come from the vocabulary: loading the Russian dictionary takes a second.
+    """
+    from ml.search.lexical_index import LexicalQuery
+    from ml.search.query import query_words
+
+    words = [query.words, *(query_words(variant) for variant in query.variants)]
+    lemmas = [[vocabulary.lemma_of(word) or "" for word in of] for of in words]
+    pairs = zip(words, lemmas, strict=True)
+    return [LexicalQuery(of, query.phrases, forms) for of, forms in pairs]
+
+
+def _brief(error: Exception) -> str:
+    """What was found, without how a program would mend it."""
+    return str(error).partition(". It holds nothing")[0]

@@ -1,0 +1,254 @@
+"""From tables to answers: what search finds, folds, filters, says, and does not do again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assets.resources import Models
+from assets.search import Filters, NotSearchable, Search
+from ml.search.query import QueryError
+from tests.unit.search_nights import SearchNights, day
+
+FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
+CAT = {
+    "title": "Белая кошка спит",
+    "published_at": day(1),
+    "asr": [(0.0, 4.0, "hello everybody"), (40.0, 44.0, "the kitten is asleep on the sofa")],
+}
+GAME = {
+    "title": "Играем в роблокс",
+    "published_at": day(10),
+    "ocr": [(7.0, 9.0, "Brawl Stars"), (7.5, 9.0, "Level 5")],
+}
+NEWS = {
+    "title": "Evening news",
+    "description": "Prices and money. The central bank speaks.",
+    "published_at": day(20),
+    "asr": [(3.0, 9.0, "the price of bread rises again this year and next year")],
+}
+VIDEOS = {"cat": CAT, "game": GAME, "news": NEWS}
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> SearchNights:
+    made = SearchNights(tmp_path)
+    made.batch(FIRST, VIDEOS)
+    made.night()
+    return made
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> SearchNights:
+    """A library that tests only read; texts have vectors of the packaged model."""
+    models = Models(device="cpu", visual="off")
+    made = SearchNights(tmp_path_factory.mktemp("kept"), models)
+    made.batch(FIRST, VIDEOS)
+    made.groups(("game", "game-copy"))
+    made.night()
+    return made
+
+
+@pytest.fixture(scope="module")
+def opened(kept: SearchNights) -> Search:
+    """The same, open, with its models loaded."""
+    return kept.search()
+
+
+@pytest.mark.parametrize(
+    ("query", "video", "channel", "moment_s"),
+    [
+        ("кошки", "cat", "title", 0.0),
+        ("kitten asleep", "cat", "speech", 40.0),
+        ("bravl stars", "game", "screen", 7.0),
+        ("бравл старс", "game", "screen", 7.0),
+        ("roblox", "game", "title", 0.0),
+        ("bank", "news", "title", 0.0),
+        ('"price of bread"', "news", "speech", 3.0),
+    ],
+)
+def test_words_in_any_form_and_alphabet_find_the_moment(
+    opened: Search, query: str, video: str, channel: str, moment_s: float
+) -> None:
+    best = opened.run(query).found[0]
+    assert (best.video_id, best.best.channel) == (video, channel)
+    assert best.best.start_s == pytest.approx(moment_s, abs=2.0)
+    assert best.channels[channel] == max(best.channels.values())
+    assert best.card is not None and best.card.title == VIDEOS[video]["title"]
+
+
+def test_meaning_is_found_without_a_shared_word(opened: Search) -> None:
+    best = opened.run("a young pet that sleeps").found[0]
+    assert (best.video_id, best.best.channel) == ("cat", "speech")
+    assert best.best.text == "the kitten is asleep on the sofa"
+
+
+def test_russian_is_not_compared_by_a_model_that_knows_english_alone(opened: Search) -> None:
+    result = opened.run("спящая зверушка")
+    assert any("English alone" in note for note in result.notes)
+
+
+def test_title_names_the_second_at_which_the_same_is_said(opened: Search) -> None:
+    best = opened.run("news about the price of bread").found[0]
+    assert best.video_id == "news"
+    assert best.moment_s == pytest.approx(3.0, abs=2.0)
+
+
+def test_phrase_in_quotes_is_exact(opened: Search) -> None:
+    assert opened.run('"bread of price"').found == []
+    assert [found.video_id for found in opened.run('"rises again"').found] == ["news"]
+
+
+def test_mistyped_word_is_corrected_and_said(opened: Search) -> None:
+    result = opened.run("evning news")
+    assert result.found[0].video_id == "news"
+    assert "“evening” instead of “evning”" in result.query.said
+
+
+def test_words_of_the_library_are_suggested(opened: Search) -> None:
+    assert [s.text for s in opened.suggest("робл")] == ["роблокс"]
+    assert [s.text for s in opened.suggest("hj,k")] == ["роблокс"]
+
+
+@pytest.mark.parametrize("channel", ["title", "speech", "screen"])
+def test_channels_can_be_asked_alone(opened: Search, channel: str) -> None:
+    for query in ("news price", "brawl", "кошка"):
+        for found in opened.run(query, filters=Filters((channel,))).found:
+            assert set(found.channels) == {channel}
+
+
+def test_only_later_videos_answer(opened: Search) -> None:
+    filters = Filters(since=day(10))
+    assert "cat" not in [f.video_id for f in opened.run("kitten asleep", 10, filters).found]
+    assert opened.run("roblox", 10, filters).found[0].video_id == "game"
+
+
+def test_unknown_topic_or_person_is_named(opened: Search) -> None:
+    for filters in (Filters(topic="chess"), Filters(person="99")):
+        with pytest.raises(NotSearchable, match=r"(chess|99).*kadr (topics|people)"):
+            opened.run("news", filters=filters)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "   ", "?!...", '"', "😀😀", "word " * 2000, "a\0b"],
+)
+def test_query_with_nothing_to_look_up_is_refused_in_words(opened: Search, query: str) -> None:
+    with pytest.raises(QueryError, match=r"\w+ \w+"):
+        opened.run(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["'; DROP TABLE videos; --", 'a"', "кошка 😀", "a' OR '1'='1", "как в"]
+)
+def test_signs_and_sql_are_only_text(opened: Search, query: str) -> None:
+    opened.run(query)
+    assert opened.run("evening news").found[0].video_id == "news"
+
+
+def test_copies_are_one_answer(nights: SearchNights) -> None:
+    nights.batch(SECOND, {"cat-copy": CAT | {"published_at": day(2)}})
+    nights.groups(("cat", "cat-copy"))
+    nights.night()
+    (answer,) = nights.search().run("кошка").found
+    assert {answer.video_id, *answer.copies} == {"cat", "cat-copy"}
+
+
+def test_rerun_batch_replaces_its_own_and_deleted_videos_disappear(nights: SearchNights) -> None:
+    nights.batch(FIRST, {"game": GAME | {"title": "Шахматы"}, "news": NEWS})
+    nights.night()
+    assert nights.found("шахматы") == ["game"]
+    assert nights.found("роблокс") == []
+    assert nights.found("кошка") == []
+
+
+def test_video_that_failed_is_not_found(nights: SearchNights) -> None:
+    nights.batch(FIRST, VIDEOS | {"cat": CAT | {"status": "failed", "asr": []}})
+    nights.night()
+    assert nights.found("кошка") == []
+    assert nights.found("роблокс") == ["game"]
+
+
+def test_night_without_news_changes_no_file(nights: SearchNights) -> None:
+    def files() -> dict[str, tuple[int, int]]:
+        paths = [path for path in nights.indexes.rglob("*") if path.is_file()]
+        return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns) for p in paths}
+
+    before = files()
+    nights.night()
+    assert files() == before
+
+
+def test_batches_that_came_since_are_told(nights: SearchNights) -> None:
+    assert nights.search().run("роблокс").notes == []
+    nights.batch(SECOND, {"new": GAME})
+    (note,) = nights.search().run("роблокс").notes
+    assert "1 batches" in note and SECOND in note and "kadr index" in note
+
+
+@pytest.mark.parametrize("name", ["lexical_index", "search_cards", "vocabulary"])
+def test_missing_index_names_the_command_that_mends_it(nights: SearchNights, name: str) -> None:
+    shutil.rmtree(nights.indexes / name)
+    with pytest.raises(NotSearchable, match=f"{name} .*kadr index"):
+        nights.search().run("роблокс")
+    nights.night()
+    assert nights.found("роблокс") == ["game"]
+
+
+def test_library_that_is_none_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(NotSearchable, match="kadr ingest"):
+        SearchNights(tmp_path).search().run("word")
+
+
+@pytest.mark.parametrize("name", ["lexical_index", "title_index", "search_cards", "vocabulary"])
+def test_damaged_index_is_told_and_built_anew(tmp_path: Path, name: str) -> None:
+    nights = SearchNights(tmp_path, Models(device="cpu", visual="off"))
+    nights.batch(FIRST, VIDEOS)
+    nights.night()
+    files = [path for path in (nights.indexes / name).rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-7])
+    with pytest.raises(NotSearchable, match=f"{name} .*kadr index"):
+        nights.search().run("evening news")
+    nights.night()
+    assert nights.found("evening news")[0] == "news"
+
+
+def test_vectors_of_another_model_are_left_out_and_told(tmp_path: Path) -> None:
+    made = SearchNights(tmp_path, Models(device="cpu", visual="off"))
+    made.batch(FIRST, VIDEOS)
+    made.night()
+    search = made.search()
+    search.models = Models(device="cpu", visual="off", text=str(_other_model(tmp_path)))
+    result = search.run("evening news")
+    assert result.found[0].video_id == "news"
+    assert any("title is searched by words only" in note for note in result.notes)
+
+
+def _other_model(folder: Path) -> Path:
+    from tests.unit.tiny_clip import save_clip
+
+    return save_clip(folder / "other")
+
+
+def test_pictures_are_found_by_words_where_the_model_knows_them(tmp_path: Path) -> None:
+    nights = SearchNights(
+        tmp_path, Models(device="cpu", text="off", visual=str(_other_model(tmp_path)))
+    )
+    from assets.models import text_tower
+
+    tower = text_tower(nights.models)
+    red = tower.embed_query("a red square")
+    rng = np.random.default_rng(0)
+    others = rng.normal(size=(40, len(red))).astype(np.float32)
+    others -= np.outer(others @ red, red)
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    shown = {f"v{n}": {"visual": others[2 * n : 2 * n + 2]} for n in range(20)}
+    shown["v7"] = {"visual": [others[14], red]}
+    nights.batch(FIRST, shown)
+    nights.night()
+    best = nights.search().run("a red square", filters=Filters(("visual",))).found[0]
+    assert (best.video_id, best.best.frame_no, best.moment_s) == ("v7", 25, 1.0)
