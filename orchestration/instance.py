@@ -1,20 +1,32 @@
-"""The Dagster instance under the state folder, and runs that died with their process."""
+"""The Dagster instance under the state folder, and runs that died with their process.
+
+``python -m orchestration.instance COMMAND ...`` prepares the instance and becomes the command: so
+start the webserver, the daemon and the code location of a server (docker-compose.yml).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import psutil
+import yaml
 from dagster._core.instance.ref import InstanceRef
 
-from orchestration.settings import Settings
+from orchestration.launcher import HOST_TAG, PID_TAG, is_dead
+from orchestration.settings import Settings, settled
 
 CONFIG = Path(__file__).parent.parent / "dagster.yaml"
-PID_TAG, HOST_TAG = "kadr/pid", "kadr/host"
+# The address is read by Dagster from the environment, so that no password stands in the file.
+_POSTGRES = "storage:\n  postgres:\n    postgres_url:\n      env: KADR_POSTGRES_URL\n"
+_SCHEMES = ("postgresql://", "postgresql+psycopg2://")
+_MARK = "# Written by Kadr and kept up to date until you edit it: "
 _UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -23,33 +35,95 @@ _UNFINISHED = [
 
 
 def prepare(settings: Settings) -> None:
-    """Create the instance's folder with the project's ``dagster.yaml`` and point Dagster at it.
+    """Write the project's ``dagster.yaml`` into the instance's folder and point Dagster at it.
 
-    An edited copy is left alone.
+    A copy that was edited is left alone.
+
+    Raises:
+        ValueError: ``KADR_POSTGRES_URL`` is none, or an edited copy does not use it.
     """
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / CONFIG.name).exists():
-        shutil.copyfile(CONFIG, home / CONFIG.name)
+    _refuse_other_schemes(settings.postgres_url)
+    path = home / CONFIG.name
+    if not path.exists() or _is_as_written(path.read_text()):
+        _replace(path, _marked(CONFIG.read_text() + (_POSTGRES if settings.postgres_url else "")))
+    elif settings.postgres_url and "storage" not in (yaml.safe_load(path.read_text()) or {}):
+        raise ValueError(
+            f"KADR_POSTGRES_URL is set, but {path} was edited and has no storage section: "
+            f"remove the file, or add to it:\n{_POSTGRES}"
+        )
     os.environ["DAGSTER_HOME"] = str(home)
     # Tesseract's own threads cost more than they bring on caption-sized crops.
     os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 
-def open_here(settings: Settings) -> dg.DagsterInstance:
+def _refuse_other_schemes(url: str) -> None:
+    """Dagster's own error would be a trace, and would print the password."""
+    if url and not url.startswith(_SCHEMES):
+        scheme = url.partition("://")[0] if "://" in url else "something else"
+        raise ValueError(f"KADR_POSTGRES_URL must start with postgresql://, not {scheme}")
+
+
+def _marked(text: str) -> str:
+    """The text below a line with its digest, by which an unedited copy is known later."""
+    return f"{_MARK}{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}\n{text}"
+
+
+def _is_as_written(text: str) -> bool:
+    return text == _marked(text.partition("\n")[2])
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the whole file or nothing: several processes of a server start at the same time."""
+    if path.exists() and path.read_text() == text:
+        return
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(path)
+
+
+@contextmanager
+def open_here(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The instance, for runs that a terminal watches: steps print to it directly.
 
     Dagster would copy each step's output through four more processes, which slow its start and
     print traces of their own on Ctrl-C. The event log is the same either way.
+
+    Raises:
+        ConnectionError: PostgreSQL can't be reached, or went away for longer than Dagster waits.
     """
     no_copies = {
         "module": "dagster._core.storage.noop_compute_log_manager",
         "class": "NoOpComputeLogManager",
     }
     overrides = {"compute_logs": no_copies}
-    return dg.DagsterInstance.from_ref(
-        InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)
-    )
+    try:
+        ref = InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)
+        with dg.DagsterInstance.from_ref(ref) as instance:
+            yield instance
+    except Exception as error:
+        if not _is_of_postgres(error):
+            raise
+        raise ConnectionError(
+            "PostgreSQL (KADR_POSTGRES_URL) can't be reached, or went away in the middle: "
+            f"{_reason(error)}. Start it again; the same command goes on from here"
+        ) from error
+
+
+def _is_of_postgres(error: BaseException | None) -> bool:
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import OperationalError
+
+    kinds = (DagsterPostgresException, OperationalError)
+    return isinstance(error, kinds) or (error is not None and _is_of_postgres(error.__cause__))
+
+
+def _reason(error: BaseException) -> str:
+    """What PostgreSQL's client said at last; SQLAlchemy adds lines of background to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0].removesuffix(".")
 
 
 def run_tags() -> dict[str, str]:
@@ -58,9 +132,21 @@ def run_tags() -> dict[str, str]:
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> int:
-    """Report as failed the runs of this machine whose process was killed; return how many."""
-    mine = dg.RunsFilter(statuses=_UNFINISHED, tags={HOST_TAG: socket.gethostname()})
-    dead = [run for run in instance.get_runs(mine) if not psutil.pid_exists(int(run.tags[PID_TAG]))]
+    """Report as failed the unfinished runs whose process is gone; return how many."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    dead = [run for run in unfinished if is_dead(run)]
     for run in dead:
         instance.report_run_failed(run, "the process that drove this run was killed")
     return len(dead)
+
+
+def main() -> None:
+    """Prepare the instance, then become the command that was given."""
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m orchestration.instance COMMAND ...")
+    prepare(settled())
+    os.execvp(sys.argv[1], sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
