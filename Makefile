@@ -68,6 +68,10 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.cluster --largest 100000
 	$(BIN)/python -m benchmarks.tags
 	$(BIN)/python -m benchmarks.tags_zero_shot
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.search_scale
+	$(BIN)/python -m benchmarks.index_scale
+	$(BIN)/python -m benchmarks.sql_search
 	$(BIN)/python -m benchmarks.copies make --out build/copies
 	$(BIN)/python -m benchmarks.copies run --out build/copies
 	$(BIN)/python -m benchmarks.copies_scale --videos 10000 100000

@@ -74,9 +74,11 @@ def frame_vectors(store: DatasetStore, batch: str) -> Vectors:
 
 def video_vectors(store: DatasetStore, batch: str) -> Vectors:
     """A vector per video: its frames' mean, weighted by how long they stand."""
+    from ml.neighbours import item_key
     from ml.vectors import pool_frames
 
-    return _collect(pool_frames(store.rows(VISUAL, batch)), str, "video_id")
+    rows = pool_frames(store.rows(VISUAL, batch))
+    return _collect(rows, lambda video: item_key(video, "video"), "video_id")
 
 
 def title_vectors(store: DatasetStore, batch: str) -> Vectors:

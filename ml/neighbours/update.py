@@ -54,14 +54,9 @@ def update_index(
     started = time.monotonic()
     options, folder = options or IndexOptions(), Path(folder)
     device_of(options.device)
-    old = None if rebuild or not (folder / MANIFEST).exists() else read_manifest(folder)
+    old = None if rebuild else _manifest_of(folder, model)
     is_old = old is not None and old.format != FORMAT
     have = {} if old is None or is_old else {n: e.fingerprint for n, e in old.batches.items()}
-    if old is not None and old.model != model:
-        raise ModelMismatch(
-            f"the index in {folder} is of model {old.model!r}, the vectors are of {model!r}: "
-            "use another folder, or rebuild=True"
-        )
     gone = [name for name in have if name not in wanted]
     touched = [name for name in sorted(wanted) if have.get(name) != wanted[name]]
     replaced = sum(name in have for name in touched)
@@ -79,6 +74,19 @@ def update_index(
         recall = None if index is None else index.tune(options.recall_target)
         old = old if index is None else index.save(folder, recall)
     return _report(report, old, time.monotonic() - started)
+
+
+def _manifest_of(folder: Path, model: str) -> Manifest | None:
+    """The manifest of the index in a folder, None without one. Raises as `update_index` does."""
+    if not (folder / MANIFEST).exists():
+        return None
+    found = read_manifest(folder)
+    if found.model != model:
+        raise ModelMismatch(
+            f"the index in {folder} is of model {found.model!r}, the vectors are of {model!r}: "
+            "use another folder, or rebuild=True"
+        )
+    return found
 
 
 def _updated(
