@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 from assets.datasets import key_of
 
 
@@ -24,7 +26,7 @@ def kept_here(place: Path, files: Mapping[str, str], fetch: Callable[[Path], obj
     place.mkdir(parents=True, exist_ok=True)
     partial_folder = place / f"{folder.name}.partial-{os.getpid()}"
     fetch(partial_folder)
-    older = [path for path in place.iterdir() if path not in (partial_folder, folder)]
+    older = [path for path in place.iterdir() if path != folder and not _is_being_made(path)]
     try:
         partial_folder.rename(folder)
     except OSError:  # another process was faster
@@ -32,3 +34,9 @@ def kept_here(place: Path, files: Mapping[str, str], fetch: Callable[[Path], obj
     for path in older:
         shutil.rmtree(path, ignore_errors=True)
     return folder
+
+
+def _is_being_made(path: Path) -> bool:
+    """Whether a process that lives is fetching it."""
+    _, _, pid = path.name.partition(".partial-")
+    return pid.isdigit() and psutil.pid_exists(int(pid))

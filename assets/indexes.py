@@ -305,4 +305,5 @@ def fetch_folder(storage: Storage, prefix: str, folder: Path) -> set[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return [path for path in found if path.suffix != ".lock"]

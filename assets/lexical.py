@@ -129,23 +129,25 @@ def _vocabulary(client: "Client", path: Path, forced: bool) -> LoadReport:
     name = SEARCH_VOCABULARY.name
     fingerprint = _state(client)
     held = loaded(client, name)
-    if held and held.fingerprint == fingerprint and _is_whole(path) and not forced:
+    of_table = held.fingerprint if held else ""
+    if held and of_table == _fingerprint_of(path) == fingerprint and not forced:
         return LoadReport(held.rows, 0.0, skipped=True)
     asked = {"stop": sorted(STOP_WORDS)}
     words = most_used(client.query_arrow(sql.statement("load/count_words"), parameters=asked))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_vocabulary(words, path)
+    write_vocabulary(words, path, fingerprint)
     return replace_table(client, name, words.to_batches(), fingerprint)
 
 
-def _is_whole(path: Path) -> bool:
+def _fingerprint_of(path: Path) -> str:
+    """Of the passages that the file was made from; empty where there is none, or a damaged one."""
     from ml.index_files import IndexDamaged
     from ml.search.vocabulary import Vocabulary
 
     try:
-        return path.exists() and Vocabulary.open(path).count >= 0
+        return Vocabulary.open(path).made_from
     except IndexDamaged:
-        return False
+        return ""
 
 
 def _state(client: "Client") -> str:

@@ -7,15 +7,17 @@ brought to the state folder once for each of its versions.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import sql
 from assets.index_copies import kept_here
@@ -27,12 +29,13 @@ from assets.resources import Library, Models, Tables
 from assets.search_cards import FOLDER as CARDS
 from assets.seen import read_seen
 from ml.schemas import PASSAGES
+from ml.search.cards import FILE as CARDS_FILE
 
 if TYPE_CHECKING:
     from ml.neighbours import VectorIndex
     from ml.search.engine import Engine, Found
-    from ml.search.lexical_index import LexicalQuery
-    from ml.search.query import Query
+    from ml.search.lexical_index import LexicalIndex, LexicalQuery
+    from ml.search.query import Correction, Query
     from ml.search.slang import SlangTable
     from ml.search.translation import Translator
     from ml.search.vocabulary import Vocabulary
@@ -95,6 +98,7 @@ class Search:
     slang: Path | None = None
     translation_model: str = ""
     _notes: list[str] = field(default_factory=list)
+    _opened_versions: dict[str, str] = field(default_factory=dict)
 
     def open(self) -> None:
         """Open everything now, models too, so that the first search does not wait.
@@ -102,24 +106,37 @@ class Search:
         Raises:
             NotSearchable: there is no library, or no index that can be read.
         """
-        assert self._engine and self._vocabulary and self._encoders is not None
+        for part in ("_engine", "_vocabulary", "_encoders"):
+            getattr(self, part)
+
+    def refresh(self) -> None:
+        """Open anew what an ingestion has replaced since; models stay."""
+        now = self._versions()
+        if now != self._opened_versions:
+            for part in ("_engine", "_vocabulary"):
+                self.__dict__.pop(part, None)
+            self._notes, self._opened_versions = [], now
 
     def run(self, text: str, k: int = 10, filters: Filters | None = None) -> Result:
         """Search.
 
         Raises:
-            NotSearchable: see ``open``; or no channel that was asked for can be searched.
+            NotSearchable: see ``open``.
             QueryError: there is nothing to look up in the text.
         """
+        from ml.index_files import IndexDamaged
         from ml.search.engine import CHANNELS, Asked
 
         filters, engine = filters or Filters(), self._engine
         query = self._parsed(text)
-        notes: list[str] = []
+        notes = [*self._notes, *self._words_only(filters.channels)]
         channels = tuple(filters.channels) or tuple(CHANNELS)
         vectors = self._vectors(query, channels, notes)
         asked = Asked(_lexical(query, self._vocabulary), vectors, channels, self._among(filters))
-        return Result(query, engine.search(asked, k), [*self._notes, *notes])
+        try:
+            return Result(query, engine.search(asked, k), notes)
+        except IndexDamaged as error:
+            raise NotSearchable(f"{_brief(error)}. {_MEND}") from error
 
     def suggest(self, text: str, k: int = 10) -> list[Any]:
         """How a text may go on, as `ml.search.vocabulary.Suggestion`s."""
@@ -128,18 +145,19 @@ class Search:
     def _parsed(self, text: str) -> Query:
         from ml.search.query import parse_query
 
-        return parse_query(text, self._slang, self._vocabulary, self._language)
+        return parse_query(text, self._slang, _Words(self._vocabulary, self._engine.lexical))
 
     def _among(self, filters: Filters) -> pa.Array | None:
         """Ids of the videos that pass the filters; None where there is none."""
-        passed: set[str] | None = None
+        sets: list[pa.Array] = []
         if filters.since is not None:
-            passed = set(self._engine.cards.since(filters.since).to_pylist())
+            sets.append(self._engine.cards.since(filters.since))
         for kind, asked in (("topic", filters.topic), ("person", filters.person)):
             if asked:
-                of_kind = self._videos_of(kind, asked)
-                passed = of_kind if passed is None else passed & of_kind
-        return None if passed is None else pa.array(sorted(passed), pa.large_string())
+                sets.append(pa.array(sorted(self._videos_of(kind, asked)), pa.large_string()))
+        if not sets:
+            return None
+        return reduce(lambda one, other: one.filter(pc.is_in(one, value_set=other)), sets)
 
     def _videos_of(self, kind: str, asked: str) -> set[str]:
         """Videos of a topic or with a person.
@@ -156,6 +174,14 @@ class Search:
                 raise NotSearchable(f"there is no {kind} {asked!r}: {listing} lists them")
             rows = client.query(sql.statement(f"load/videos_of_{kind}"), {"ids": ids}).result_rows
         return {row[0] for row in rows}
+
+    def _words_only(self, channels: Sequence[str]) -> Iterator[str]:
+        """Notes on the channels that were asked for and have no vectors to compare."""
+        for channel in channels:
+            if channel not in self._engine.dense or kind_of(channel) not in self._encoders:
+                why = "has no image-text model" if channel == "visual" else "has no text model"
+                where = "captions" if channel == "visual" else "words"
+                yield f"{channel} is searched by {where} only: the profile {why}, or no index of it"
 
     # Vectors of the query ------------------------------------------------------------------------
 
@@ -190,12 +216,6 @@ class Search:
         if not self.translation_model:
             return None
         return load_translator(self.translation_model, profile=self.models.profile_name)
-
-    @cached_property
-    def _language(self) -> Callable[[str], str]:
-        from ml.text import language_detector
-
-        return language_detector()
 
     @cached_property
     def _slang(self) -> SlangTable:
@@ -261,9 +281,10 @@ class Search:
                 return open_it(self._folder(name))
             except (IndexDamaged, FileNotFoundError) as error:
                 if not tries_left:
-                    raise NotSearchable(
-                        f"{name} can't be used: {_brief(error)}. {_MEND}"
-                    ) from error
+                    found = _brief(error)
+                    raise NotSearchable(f"{name} can't be used: {found}. {_MEND}") from error
+                if not self.library.storage.is_local:
+                    shutil.rmtree(self.cache / name, ignore_errors=True)
         raise AssertionError("unreachable")
 
     def _folder(self, name: str) -> Path:
@@ -278,6 +299,7 @@ class Search:
         """Note the batches that the indexes do not hold as they are now."""
         sources = {INDEXES[name].source.name: name for name in DENSE.values()}
         sources[PASSAGES.name] = LEXICAL
+        self._note_without_passages()
         behind: set[str] = set()
         for source, name in sources.items():
             if name == LEXICAL or self._has_index(name):
@@ -288,6 +310,23 @@ class Search:
                 f"{len(behind)} batches changed since the indexes were made, such as "
                 f"{min(behind)}; {_MEND}"
             )
+
+    def _note_without_passages(self) -> None:
+        """Note batches of an earlier version of the project, whose texts were not cut yet."""
+        cut = self.library.datasets.versions(PASSAGES.name)
+        without = [batch for batch in self.library.batches.names() if batch not in cut]
+        if without:
+            self._notes.append(
+                f"{len(without)} batches are not searched, because they have no passages yet, "
+                f"such as {without[0]}: kadr ingest SOURCE --all makes them"
+            )
+
+    def _versions(self) -> dict[str, str]:
+        """What changes with each index."""
+        files = self.library.storage.scan("indexes")
+        wanted = {f"indexes/{name}/manifest.json" for name in (*DENSE.values(), LEXICAL)}
+        wanted |= {f"indexes/{CARDS}/{CARDS_FILE}", f"indexes/{VOCABULARY}/{VOCABULARY_FILE}"}
+        return {file.key: file.etag for file in files if file.key in wanted}
 
     def _say(self, text: str) -> None:
         if text not in self._notes:
@@ -308,6 +347,21 @@ def _lexical(query: Query, vocabulary: Vocabulary) -> list[LexicalQuery]:
     return [LexicalQuery(of, query.phrases, forms) for of, forms in pairs]
 
 
+@dataclass(frozen=True)
+class _Words:
+    """The library's words: the vocabulary, and those of one video only, which it leaves out."""
+
+    vocabulary: Vocabulary
+    lexical: LexicalIndex
+
+    def knows(self, word: str) -> bool:
+        return self.vocabulary.knows(word) or self.lexical.has(word)
+
+    def correct(self, word: str) -> Correction | None:
+        return self.vocabulary.correct(word)
+
+
 def _brief(error: Exception) -> str:
     """What was found, without how a program would mend it."""
-    return str(error).partition(". It holds nothing")[0]
+    told = str(error).partition(". It holds nothing")[0]
+    return told.partition("can't be used: ")[2] or told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -103,6 +104,9 @@ def _ask(opened: Search, count: int, filters: Filters, as_json: bool) -> None:
 
     opened.open()
     person = sys.stdin.isatty()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # A byte that is no text makes one bad query, not the end of all.
+        sys.stdin.reconfigure(errors="surrogateescape")
     while True:
         try:
             line = input("search> ") if person else next(sys.stdin)
@@ -111,6 +115,7 @@ def _ask(opened: Search, count: int, filters: Filters, as_json: bool) -> None:
         if not line.strip():
             continue
         started = time.monotonic()
+        opened.refresh()
         try:
             show(opened.run(line, count, filters), as_json)
         except QueryError as error:
@@ -166,7 +171,7 @@ def lines_of(number: int, found: Found) -> list[str]:
     """An answer for people: title and time, what matched, and where the scores come from."""
     from orchestration.sql_output import visible
 
-    title = visible(found.card.title if found.card else found.video_id)
+    title = visible((found.card.title if found.card else "") or found.video_id)
     scores = "  ".join(f"{name} {score:.2f}" for name, score in found.channels.items())
     best = found.best
     matched = (

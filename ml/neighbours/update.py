@@ -35,7 +35,8 @@ def update_index(
 
     Only batches that are new or have another fingerprint are read. All of them are read, twice,
     when the index has to be trained: when it first passes `exact_limit` or `sq8_limit`, and when
-    it has grown to four times what it was trained for. When nothing changed, no file is written.
+    it has grown to four times what it was trained for. When nothing changed, no file is written;
+    checksums are compared, about 1 s per GB.
     An index of an older format is built from nothing.
 
     Args:
@@ -66,13 +67,16 @@ def update_index(
         "removed": len(gone),
         "unchanged": len(wanted) - len(touched),
     }
-    if gone or touched or is_old:
+    if gone or touched or is_old or rebuild:
         index = None if old is None or is_old else VectorIndex.load(folder, device="cpu")
         index = _updated(index, gone, touched, wanted, read, model, options)
         if index is None and old is not None:
             index = VectorIndex.exact(model, old.dimension)
         recall = None if index is None else index.tune(options.recall_target)
-        old = old if index is None else index.save(folder, recall)
+        if index is None:
+            # Nothing is left that has a vector: what was there shall not be found any more.
+            (folder / MANIFEST).unlink(missing_ok=True)
+        old = None if index is None else index.save(folder, recall)
     return _report(report, old, time.monotonic() - started)
 
 
@@ -80,7 +84,7 @@ def _manifest_of(folder: Path, model: str) -> Manifest | None:
     """The manifest of the index in a folder, None without one. Raises as `update_index` does."""
     if not (folder / MANIFEST).exists():
         return None
-    found = read_manifest(folder)
+    found = read_manifest(folder, verify=True)
     if found.model != model:
         raise ModelMismatch(
             f"the index in {folder} is of model {found.model!r}, the vectors are of {model!r}: "

@@ -24,9 +24,11 @@ CHANNELS: Mapping[str, tuple[str, ...]] = {
     "visual": ("caption",),
 }
 # Hits asked of each channel; a video whose frames look alike may fill them, hence the second.
-_HITS, _MOST_HITS = 200, 3200
-# Videos that a channel shall name, where it has so many.
-_FEWEST_VIDEOS = 30
+_HITS, _MOST_HITS = 200, 12_800
+# Answers that a channel shall name, where it has so many.
+_FEWEST_ANSWERS = 30
+# Of so many videos a filter is handed to the index, 20 ms; of more, hits are dropped.
+_MOST_LISTED = 10_000
 # Passages found by words are taken apart in Python: of a million, 200 take 11 ms and 50 take 3.
 _LEXICAL_HITS = 50
 _LEAST_SPREAD = 0.01
@@ -109,17 +111,25 @@ class Engine:
     def search(self, asked: Asked, k: int = 10) -> list[Found]:
         """The k best answers.
 
-        A quoted phrase must stand somewhere in an answer's texts; other channels then only rank.
+        Quoted phrases must stand in one passage of an answer; other channels then only rank.
 
         Raises:
             ModelMismatch: a vector of another dimension than its index.
         """
-        by_words = [hits for channel in asked.channels for hits in self._by_words(channel, asked)]
+        enough = max(k, _FEWEST_ANSWERS)
+        among = None if asked.among is None else frozenset(asked.among.to_pylist())
+        by_words = [
+            hits
+            for channel in asked.channels
+            for hits in self._by_words(channel, asked.words, among, enough)
+        ]
         holders = None
         if any(query.phrases for query in asked.words):
             holders = {video for hits in by_words for video in hits.videos}
         by_vectors = [
-            self._by_vectors(c, asked, holders) for c in asked.channels if self._has(c, asked)
+            self._by_vectors(channel, asked, holders, enough)
+            for channel in asked.channels
+            if self._has(channel, asked)
         ]
         retrieved = [*by_words, *by_vectors]
         videos = sorted({video for hits in retrieved for video in hits.videos})
@@ -127,13 +137,18 @@ class Engine:
         cards = self.cards.of([answer.video_id for answer in answers])
         return [self._found(answer, cards.get(answer.video_id)) for answer in answers]
 
-    def _by_words(self, channel: str, asked: Asked) -> list[Retrieved]:
+    def _by_words(
+        self,
+        channel: str,
+        words: Sequence[LexicalQuery],
+        among: frozenset[str] | None,
+        enough: int,
+    ) -> list[Retrieved]:
         """The channel's passages with the words of any variant; none where there is no such."""
-        among = None if asked.among is None else asked.among.to_pylist()
         hits: list[LexicalHit] = []
         bm25: list[float] = []
-        for query in asked.words:
-            found = self.lexical.search(query, _LEXICAL_HITS, CHANNELS[channel], among)
+        for query in words:
+            found = self._passages(query, CHANNELS[channel], among, enough)
             # BM25 compares within one search, so that each variant is measured by its best.
             hits += found
             bm25 += [hit.bm25 / found[0].bm25 for hit in found]
@@ -150,16 +165,43 @@ class Engine:
             )
         ]
 
+    def _passages(
+        self,
+        query: LexicalQuery,
+        channels: Sequence[str],
+        among: frozenset[str] | None,
+        enough: int,
+    ) -> list[LexicalHit]:
+        """So many that they are of enough videos, if there are."""
+        wide = among is not None and len(among) > _MOST_LISTED
+        listed = None if among is None or wide else sorted(among)
+        hits = max(_LEXICAL_HITS, enough)
+        while True:
+            found = self.lexical.search(query, hits, channels, listed)
+            kept = [h for h in found if h.video_id in among] if wide and among else found
+            is_all = len(found) < hits or hits >= _MOST_HITS
+            if is_all or self._distinct([hit.video_id for hit in kept]) >= enough:
+                return kept
+            hits *= 4
+
+    def _distinct(self, videos: Sequence[str]) -> int:
+        """How many answers the videos make: copies are one."""
+        different = sorted(set(videos))
+        groups = self.cards.groups(different)
+        return len({groups.get(video, video) for video in different})
+
     def _has(self, channel: str, asked: Asked) -> bool:
         return channel in self.dense and channel in asked.vectors and self.dense[channel].count > 0
 
-    def _by_vectors(self, channel: str, asked: Asked, holders: set[str] | None) -> Retrieved:
+    def _by_vectors(
+        self, channel: str, asked: Asked, holders: set[str] | None, enough: int
+    ) -> Retrieved:
         """The channel's nearest vectors, each told in deviations from a random sample's cosines."""
         index, queries = self.dense[channel], asked.vectors[channel]
         among = asked.among if holders is None else pa.array(sorted(holders), pa.large_string())
         mask = None if among is None else index.mask_of_videos(among)
         mean, spread = self._background(channel, queries)
-        scores, ids = self._nearest(index, queries, mask)
+        scores, ids = self._nearest(index, queries, mask, enough)
         z = (scores - mean[:, None]) / spread[:, None]
         found = ids >= 0
         items = index.items_of(ids[found])
@@ -173,15 +215,14 @@ class Engine:
         )
 
     def _nearest(
-        self, index: VectorIndex, queries: np.ndarray, mask: np.ndarray | None
+        self, index: VectorIndex, queries: np.ndarray, mask: np.ndarray | None, enough: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """So many that they are of enough videos, if the index has them."""
-        hits = _HITS
+        hits = max(_HITS, enough)
         while True:
             scores, ids = index.search_ids(queries, hits, mask)
-            full = bool((ids >= 0).all())
-            few = full and len(set(index.videos_of(ids[0]))) < _FEWEST_VIDEOS
-            if not few or hits >= _MOST_HITS:
+            is_all = bool((ids < 0).any()) or hits >= _MOST_HITS
+            if is_all or all(self._distinct(index.videos_of(row)) >= enough for row in ids):
                 return scores, ids
             hits *= 4
 
@@ -203,9 +244,9 @@ class Engine:
 
     def _found(self, answer: Answer, card: Card | None) -> Found:
         best = self._moment(answer.video_id, answer.items[answer.channel])
-        timed = [channel for channel in answer.items if channel != "title"]
+        timed = [channel for channel, item in answer.items.items() if _has_time(item)]
         start_s = best.start_s
-        if best.channel == "title" and timed:
+        if not _has_time(answer.items[answer.channel]) and timed:
             second = max(timed, key=lambda channel: answer.channels[channel])
             start_s = self._moment(answer.video_id, answer.items[second]).start_s
         return Found(
@@ -231,6 +272,13 @@ class _Vector:
 
     channel: str
     item: str
+
+
+def _has_time(item: LexicalHit | _Vector) -> bool:
+    """Whether what matched has a place in the video."""
+    if isinstance(item, LexicalHit):
+        return item.channel in ("asr", "ocr")
+    return item.channel != "title"
 
 
 def _channel_of(part: str) -> str:

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,6 +115,22 @@ def publish(folder: Path, manifest: LexicalManifest, before: LexicalManifest | N
         if version not in kept:
             # What a reader still holds on a network drive goes next time.
             shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def told_as_damage(folder: Path) -> Iterator[None]:
+    """What the search library says of files it can't read, as `IndexDamaged`.
+
+    It raises ValueError, or panics, which is no `Exception`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise IndexDamaged(folder, str(error)) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexDamaged(folder, "its files are not what they were") from error
 
 
 def readable(

@@ -32,6 +32,7 @@ from ml.search.lexical_files import (
     publish,
     read_manifest,
     readable,
+    told_as_damage,
 )
 from ml.search.lexical_matching import (
     LONGEST_WORD,
@@ -131,7 +132,8 @@ class LexicalIndex:
         count: passages inside.
     """
 
-    def __init__(self, searcher: Any, schema: Any) -> None:
+    def __init__(self, folder: Path, searcher: Any, schema: Any) -> None:
+        self._folder = folder
         self._searcher = searcher
         self._schema = schema
         self.count = int(searcher.num_docs)
@@ -158,13 +160,11 @@ class LexicalIndex:
             found = f"its words are of {manifest.model!r}, not of {lexical_words_model()!r}"
             raise IndexDamaged(folder, found)
         path, view = readable(folder, manifest)
-        try:
+        with told_as_damage(folder):
             index = tantivy.Index.open(str(path))
             # The default watches the folder for commits from a thread of its own.
             index.config_reader(reload_policy="manual")
-            made = cls(index.searcher(), index.schema)
-        except ValueError as error:
-            raise IndexDamaged(folder, str(error)) from error
+            made = cls(folder, index.searcher(), index.schema)
         if view is not None:
             weakref.finalize(made, view.cleanup)
         return made
@@ -192,12 +192,28 @@ class LexicalIndex:
         phrases = [list(phrase) for phrase in query.phrases if phrase]
         if not (words or phrases) or limit < 1:
             return []
-        found = self._matching(words, phrases)
-        filters = [("channel", channels), ("video_id", among)]
-        found = self._filtered(found, [(name, list(of)) for name, of in filters if of is not None])
-        hits = self._searcher.search(found, limit, count=False).hits
-        made = [self._hit(score, address, words, phrases) for score, address in hits]
+        given = (("channel", channels), ("video_id", among))
+        filters = [(name, list(of)) for name, of in given if of is not None]
+        rare = [word for word in words if self._is_rare(word)]
+        with told_as_damage(self._folder):
+            hits = self._hits(
+                self._matching(rare or words, phrases, rare=bool(rare)), filters, limit
+            )
+            if not hits and len(rare) < len(words):
+                # The rare words stand elsewhere: outside of the channel, or of the filter.
+                hits = self._hits(self._matching(words, phrases, rare=False), filters, limit)
+            made = [self._hit(score, address, words, phrases) for score, address in hits]
         return sorted(made, key=lambda h: (-h.bm25, h.video_id, h.channel, h.passage_no))
+
+    def has(self, word: str) -> bool:
+        """Whether a word stands in any passage as it is."""
+        return self._documents("words", word) > 0
+
+    def _hits(
+        self, query: Any, filters: Sequence[tuple[str, list[str]]], limit: int
+    ) -> list[tuple[float, Any]]:
+        hits = self._searcher.search(self._filtered(query, filters), limit, count=False).hits
+        return list(hits)
 
     def passages(self, video_id: str, channel: str) -> list[StoredPassage]:
         """The passages of a video's channel in order; none for a video that is not inside."""
@@ -215,10 +231,6 @@ class LexicalIndex:
         """One passage, None when it is not inside."""
         numbered = {p.passage_no: p for p in self.passages(video_id, channel)}
         return numbered.get(passage_no)
-
-    def title(self, video_id: str) -> str:
-        """A video's title, empty when it has none."""
-        return " ".join(passage.text for passage in self.passages(video_id, "title"))
 
     def rarity(self, word: str, lemma: str) -> float:
         """BM25's inverse document frequency of a word in any of its forms; by sound if unknown."""
@@ -241,13 +253,15 @@ class LexicalIndex:
             made.append(QueryWord(word, lemma, sound_of(word), self.rarity(word, lemma)))
         return sorted(made, key=lambda w: -w.rarity)[:_MOST_WORDS]
 
-    def _matching(self, words: Sequence[QueryWord], phrases: Sequence[list[str]]) -> Any:
-        """What finds passages with all of the phrases, and with any of the words if none."""
+    def _matching(
+        self, words: Sequence[QueryWord], phrases: Sequence[list[str]], *, rare: bool
+    ) -> Any:
+        """What finds passages with all of the phrases, and with any of the words if none; rare
+        words in any form, common ones as they stand."""
         import tantivy
 
         clauses = [(tantivy.Occur.Must, self._phrase(phrase)) for phrase in phrases]
-        rare = [word for word in words if not self._is_common(word)]
-        for word in rare:
+        for word in words if rare else ():
             for field, value, weight in weights_of(word):
                 term = self._term(field, value, "freq")
                 clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(term, weight)))
@@ -255,9 +269,13 @@ class LexicalIndex:
             clauses.append((tantivy.Occur.Should, self._term("words", as_term(word.word), "freq")))
         return tantivy.Query.boolean_query(clauses)
 
-    def _is_common(self, word: QueryWord) -> bool:
-        count = self._documents("lemmas", word.lemma)
-        return count > max(_COMMON_COUNT, _COMMON_SHARE * self.count)
+    def _is_rare(self, word: QueryWord) -> bool:
+        """Whether the word stands somewhere in any form, but not in too many passages."""
+        terms = ((field, value) for field, value, _ in weights_of(word))
+        if not any(self._documents(field, value) for field, value in terms):
+            return False
+        common = max(_COMMON_COUNT, _COMMON_SHARE * self.count)
+        return self._documents("lemmas", word.lemma) <= common
 
     def _filtered(self, query: Any, filters: Sequence[tuple[str, list[str]]]) -> Any:
         """The query among documents with one of the values in each of the fields."""
@@ -321,7 +339,7 @@ def update_lexical(
 
     Only batches that are new or have another fingerprint are read; all of them are when the words
     are of another version, or when most of what the index holds was deleted since. When nothing
-    changed, no file is written.
+    changed, no file is written; checksums are compared, about 1 s per GB.
 
     Args:
         folder: local folder of the index; made when missing.
@@ -334,7 +352,8 @@ def update_lexical(
     """
     started = time.monotonic()
     folder = Path(folder)
-    old = None if rebuild or not (folder / MANIFEST).exists() else read_manifest(folder)
+    there = (folder / MANIFEST).exists()
+    old = read_manifest(folder, verify=True) if there and not rebuild else None
     if old is not None and old.model != lexical_words_model():
         old = None
     have = {} if old is None else old.batches
@@ -347,7 +366,7 @@ def update_lexical(
         "removed": len(gone),
         "unchanged": len(wanted) - len(touched),
     }
-    if gone or touched:
+    if gone or touched or old is None:
         if old is not None and old.deleted > _MOST_DELETED_SHARE * old.count:
             old, gone, touched = None, [], sorted(wanted)
         old = _write(folder, old, [*gone, *touched], touched, wanted, read)
@@ -397,10 +416,8 @@ def _write(
 def _opened(folder: Path, path: Path) -> Any:
     import tantivy
 
-    try:
+    with told_as_damage(folder):
         return tantivy.Index.open(str(path))
-    except ValueError as error:
-        raise IndexDamaged(folder, str(error)) from error
 
 
 def _counts(path: Path) -> tuple[int, int]:

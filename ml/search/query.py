@@ -138,7 +138,7 @@ def cleaned(text: str) -> str:
             f"the query has {len(text):,} characters, {MOST_CHARACTERS:,} are the most: shorten it "
             "to what the video is about"
         )
-    composed = unicodedata.normalize("NFKC", text)
+    composed = unicodedata.normalize("NFKC", text)[:MOST_CHARACTERS]
     shown = " ".join("".join(map(_shown, composed)).split())
     if not shown:
         raise QueryError("the query is empty: type words to look for, such as “white cat asleep”")

@@ -52,6 +52,7 @@ _SHORTEST_SOUND = 2
 # Bytes of a word that it is sorted by: 12 Cyrillic letters; what follows is compared in full.
 _KEY_BYTES = 24
 _KEY = pa.binary(_KEY_BYTES)
+_MADE_FROM = b"made_from"
 COUNTS = pa.schema(
     [
         ("word", pa.string()),
@@ -95,6 +96,7 @@ class Vocabulary:
 
     Attributes:
         count: words and pairs inside.
+        made_from: what `write_vocabulary` was given.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -107,6 +109,7 @@ class Vocabulary:
             _chunk(columns, name).to_numpy() for name in names
         )
         self.count = len(self._words)
+        self.made_from = (table.schema.metadata or {}).get(_MADE_FROM, b"").decode()
 
     @classmethod
     def open(cls, path: Path | str) -> Vocabulary:
@@ -133,11 +136,6 @@ class Vocabulary:
         """The dictionary form of a word of the library; None for others."""
         row = self._row(word)
         return None if row is None else str(self._lemmas[row].as_py())
-
-    def videos_with(self, word: str) -> int:
-        """Videos that have the word."""
-        row = self._row(word)
-        return 0 if row is None else int(self._videos[row])
 
     def suggest(self, prefix: str, k: int = 10) -> list[Suggestion]:
         """How a text may go on, in most videos first; one form of a word only.
@@ -179,7 +177,7 @@ class Vocabulary:
         if self.knows(word):
             return None
         swapped = other_layout(word)
-        if len(swapped) >= _SHORTEST and self.knows(swapped):
+        if len(swapped) >= _SHORTEST and self.knows(swapped) and not self._is_spelt_well(word):
             return Correction(word, swapped, LAYOUT)
         if not _SHORTEST <= len(word) <= _LONGEST or not word.isalpha() or self._hears(word):
             return None
@@ -312,12 +310,13 @@ def most_used(
     return chosen.sort("word").to_arrow().cast(COUNTS)
 
 
-def write_vocabulary(counts: pa.Table, path: Path | str) -> None:
+def write_vocabulary(counts: pa.Table, path: Path | str, made_from: str = "") -> None:
     """Writes a vocabulary in one move; who has the old one open keeps it.
 
     Args:
         counts: rows as `most_used` gives them, in any order; each word once.
         path: the file; its folder exists.
+        made_from: a fingerprint of the passages, to be told by `Vocabulary.made_from`.
     """
     path = Path(path)
     rows = sorted(counts.select(COUNTS.names).to_pylist(), key=lambda row: row["word"].encode())
@@ -332,7 +331,8 @@ def write_vocabulary(counts: pa.Table, path: Path | str) -> None:
         "sound_row": by_sound,
     }
     partial = path.with_name(f"{path.name}.partial")
-    write_arrow(pa.table(columns, schema=_SCHEMA), partial)
+    table = pa.table(columns, schema=_SCHEMA)
+    write_arrow(table.replace_schema_metadata({_MADE_FROM: made_from}), partial)
     partial.replace(path)
 
 

@@ -2,8 +2,10 @@
 -- BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75) over passages, by the forms of words.
 WITH
     (SELECT argMax(word, (title_videos, word)) FROM search_vocabulary WHERE words = 1 AND lengthUTF8(word) > 3) AS typed,  -- or 'heavy rain'
+    -- As passages have their words: "don’t" is one word, with a plain apostrophe.
+    replaceAll(lowerUTF8(replaceAll(normalizeUTF8NFKC(typed), '’', '\'')), 'ё', 'е') AS folded,
     -- '-' is no word: a list without any would not be looked up, but compared with every row.
-    arrayPushBack(extractAll(replaceAll(lowerUTF8(typed), 'ё', 'е'), '[\\p{L}\\p{N}_]+'), '-') AS typed_words,
+    arrayPushBack(extractAll(folded, '[\\p{L}\\p{N}_]+(?:\'[\\p{L}\\p{N}_]+)*'), '-') AS typed_words,
     (SELECT groupArray(word) FROM search_vocabulary WHERE has(typed_words, word)) AS known_words,
     (
         SELECT arrayDistinct(arrayConcat(typed_words, groupArray(lemma)))

@@ -12,21 +12,29 @@ WITH
     (
         SELECT video_id, channel, passage_no, start_s, cosineDistance(embedding, asked.1) AS distance
         FROM passage_embeddings
-        WHERE model = asked.2
+        WHERE model = asked.2 AND video_id != video
         ORDER BY distance  -- by nothing else, or the index is not used
-        LIMIT 200
+        -- All that the 20 longest videos and the asked one could hold: enough for 20 videos.
+        LIMIT (SELECT sum(n) FROM (SELECT count() AS n FROM passage_embeddings GROUP BY video_id ORDER BY n DESC LIMIT 21))
+    ),
+    best AS
+    (
+        SELECT *
+        FROM nearest
+        ORDER BY distance, video_id, channel, start_s
+        LIMIT 1 BY video_id
+        LIMIT 20
     )
 SELECT
-    round(n.distance, 4) AS distance,
-    n.video_id AS video_id,
+    round(b.distance, 4) AS distance,
+    b.video_id AS video_id,
     v.title AS title,
-    n.channel AS channel,
-    round(n.start_s, 1) AS from_s,
+    b.channel AS channel,
+    round(b.start_s, 1) AS from_s,
     p.text AS text
 FROM passages AS p
-INNER JOIN nearest AS n ON n.video_id = p.video_id AND n.channel = p.channel AND n.passage_no = p.passage_no
+INNER JOIN best AS b ON b.video_id = p.video_id AND b.channel = p.channel AND b.passage_no = p.passage_no
 INNER JOIN videos AS v ON v.video_id = p.video_id AND v.status = 'ok'
-WHERE n.video_id != video
-ORDER BY n.distance, video_id, channel, from_s
-LIMIT 1 BY video_id
-LIMIT 20;
+ORDER BY b.distance, video_id, channel, from_s
+-- Of a vector index so many are asked at most; where they are too few, all vectors are compared.
+SETTINGS max_limit_for_vector_search_queries = 10000;

@@ -2,7 +2,9 @@
 -- A phrase that runs from one passage into the next is not found.
 WITH
     (SELECT argMax(word, (videos, word)) FROM search_vocabulary WHERE words = 2) AS typed,  -- or 'heavy rain'
-    extractAll(replaceAll(lowerUTF8(typed), 'ё', 'е'), '[\\p{L}\\p{N}_]+') AS phrase,
+    -- As passages have their words: "don’t" is one word, with a plain apostrophe.
+    replaceAll(lowerUTF8(replaceAll(normalizeUTF8NFKC(typed), '’', '\'')), 'ё', 'е') AS folded,
+    extractAll(folded, '[\\p{L}\\p{N}_]+(?:\'[\\p{L}\\p{N}_]+)*') AS phrase,
     found AS
     (
         SELECT

@@ -1,8 +1,10 @@
 -- What is said about something, in which video and when? Any form of a word counts.
 WITH
     (SELECT arrayFirst(w -> lengthUTF8(w) > 4, words) FROM passages WHERE channel = 'asr' ORDER BY video_id, passage_no LIMIT 1) AS typed,  -- or 'heavy rain'
+    -- As passages have their words: "don’t" is one word, with a plain apostrophe.
+    replaceAll(lowerUTF8(replaceAll(normalizeUTF8NFKC(typed), '’', '\'')), 'ё', 'е') AS folded,
     -- '-' is no word: a list without any would not be looked up, but compared with every row.
-    arrayPushBack(extractAll(replaceAll(lowerUTF8(typed), 'ё', 'е'), '[\\p{L}\\p{N}_]+'), '-') AS typed_words,
+    arrayPushBack(extractAll(folded, '[\\p{L}\\p{N}_]+(?:\'[\\p{L}\\p{N}_]+)*'), '-') AS typed_words,
     (SELECT groupArray(word) FROM search_vocabulary WHERE has(typed_words, word)) AS known_words,
     (
         SELECT arrayDistinct(arrayConcat(typed_words, groupArray(lemma)))

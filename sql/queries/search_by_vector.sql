@@ -10,7 +10,8 @@ WITH (SELECT argMin(embedding, (video_id, frame_no)) FROM frame_embeddings) AS q
         FROM frame_embeddings
         WHERE model = of_model
         ORDER BY distance  -- by nothing else, or the index is not used
-        LIMIT 200
+        -- All that the 20 longest videos could hold: enough for 20 videos, however alike their frames.
+        LIMIT (SELECT sum(n) FROM (SELECT count() AS n FROM frame_embeddings GROUP BY video_id ORDER BY n DESC LIMIT 20))
     )
 SELECT
     n.video_id AS video_id,
@@ -22,4 +23,6 @@ INNER JOIN nearest AS n ON n.video_id = v.video_id
 WHERE v.status = 'ok'
 ORDER BY n.distance, video_id, at_s
 LIMIT 1 BY video_id
-LIMIT 20;
+LIMIT 20
+-- Of a vector index so many are asked at most; where they are too few, all vectors are compared.
+SETTINGS max_limit_for_vector_search_queries = 10000;

@@ -12,8 +12,9 @@ WITH (SELECT argMin(embedding, (video_id, frame_no)) FROM frame_embeddings) AS q
         FROM frame_embeddings
         WHERE model = of_model
             AND video_id IN (SELECT video_id FROM videos WHERE status = 'ok' AND published_at > since)
-        ORDER BY distance
-        LIMIT 200
+        ORDER BY distance, video_id, start_s
+        LIMIT 1 BY video_id
+        LIMIT 20
         SETTINGS vector_search_filter_strategy = 'prefilter'
     )
 SELECT
@@ -26,6 +27,4 @@ FROM videos AS v
 INNER JOIN nearest AS n ON n.video_id = v.video_id
 WHERE v.status = 'ok'
 ORDER BY n.distance, video_id, at_s
-LIMIT 1 BY video_id
-LIMIT 20
 SETTINGS vector_search_filter_strategy = 'prefilter';

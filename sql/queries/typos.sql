@@ -1,7 +1,7 @@
 -- Which words of the library may a mistyped word mean?
 WITH
     (SELECT concat(argMax(word, (videos, word)), 'x') FROM search_vocabulary WHERE words = 1) AS typed,  -- or 'wether'
-    replaceAll(lowerUTF8(typed), 'ё', 'е') AS mistyped,
+    replaceAll(lowerUTF8(replaceAll(normalizeUTF8NFKC(typed), '’', '\'')), 'ё', 'е') AS mistyped,
     if(lengthUTF8(mistyped) < 5, 1, 2) AS most_edits
 SELECT word, editDistanceUTF8(word, mistyped) AS edits, videos, title_videos
 FROM search_vocabulary

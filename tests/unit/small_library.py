@@ -184,6 +184,34 @@ def small_library() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def alike_passages(long: str, count: int, short: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Rows by table: a video of many like passages and frames, and videos of one further off."""
+    rng = np.random.default_rng(2)
+    places = [(long, n, 0.05) for n in range(count)] + [(video, 0, 0.3) for video in short]
+    vectors = rng.normal(size=DIMENSION) + [
+        far * rng.normal(size=DIMENSION) for _, _, far in places
+    ]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    moments = [{"video_id": video, "start_s": 30.0 * n} for video, n, _ in places]
+    passages = [
+        moment | {"channel": "asr", "passage_no": n, "end_s": 30.0 * n + 29}
+        for moment, (_, n, _) in zip(moments, places, strict=True)
+    ]
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    embedded = [{"embedding": vector, "model": "m"} for vector in vectors.tolist()]
+    return {
+        "videos": [
+            {"video_id": video, "status": "ok", "published_at": day} for video in (long, *short)
+        ],
+        "passages": [passage | {"text": "lecture"} for passage in passages],
+        "passage_embeddings": [p | e for p, e in zip(passages, embedded, strict=True)],
+        "frame_embeddings": [
+            moment | {"frame_no": n} | e
+            for moment, (_, n, _), e in zip(moments, places, embedded, strict=True)
+        ],
+    }
+
+
 _FILED = {
     "Food": {"tag_id": 30, "path": "Food", "level": 1},
     "News: Weather": {"tag_id": 20, "path": "News: Weather", "level": 2},

@@ -198,6 +198,92 @@ def test_missing_index_names_the_command_that_mends_it(nights: SearchNights, nam
     assert nights.found("роблокс") == ["game"]
 
 
+def test_long_streams_do_not_crowd_out_the_others(tmp_path: Path) -> None:
+    nights = SearchNights(tmp_path)
+    said = [(40.0 * n, 40.0 * n + 5, "we play minecraft now") for n in range(30)]
+    videos = {f"long{n}": {"title": f"Stream {n}", "asr": said} for n in range(3)}
+    once = [(5.0, 12.0, "today a little about minecraft and building houses in it")]
+    videos |= {f"once{n:02}": {"title": f"Clip {n}", "asr": once} for n in range(20)}
+    videos |= {f"t{n:03}": {"title": f"Chess lesson {n}"} for n in range(120)}
+    nights.batch(FIRST, videos)
+    nights.groups([f"t{n:03}" for n in range(60)])
+    nights.night()
+    assert len(nights.found("minecraft", k=50)) == 23
+    assert len(nights.found("chess lesson", k=1000)) == 61
+    assert len(nights.found("chess lesson", k=10)) == 10
+
+
+def test_word_that_only_one_video_says_is_not_corrected(tmp_path: Path) -> None:
+    nights = SearchNights(tmp_path)
+    videos = {f"v{n}": {"title": "Zarik in the garden"} for n in range(3)}
+    videos["said"] = {"title": "Guest", "asr": [(3.0, 6.0, "this is Zorik from the village")]}
+    nights.batch(FIRST, videos)
+    nights.night()
+    result = nights.search().run("zorik")
+    assert (result.found[0].video_id, result.query.said) == ("said", "")
+
+
+def test_caption_has_no_moment_of_its_own(tmp_path: Path) -> None:
+    nights = SearchNights(tmp_path)
+    said = [(200.0, 203.0, "look the cat")]
+    nights.batch(FIRST, {"v": {"title": "Home", "caption": "a white cat asleep", "asr": said}})
+    nights.night()
+    (found,) = nights.search().run("white cat asleep").found
+    assert found.best.channel == "visual"
+    assert found.moment_s == pytest.approx(200.0, abs=3.0)
+
+
+def test_vectors_of_videos_that_all_failed_are_gone(tmp_path: Path) -> None:
+    nights = SearchNights(tmp_path, Models(device="cpu", visual="off"))
+    nights.batch(FIRST, {"a": {"title": "white kitten"}, "b": {"title": "black dog"}})
+    nights.night()
+    nights.batch(FIRST, {v: {"status": "failed", "title": "x"} for v in ("a", "b")})
+    nights.night()
+    assert nights.found("white kitten") == []
+
+
+def test_batch_of_an_earlier_version_is_told(nights: SearchNights) -> None:
+    (nights.folder / "data" / "datasets" / "passages" / f"{FIRST}.parquet").unlink()
+    nights.night()
+    (note,) = nights.search().run("роблокс").notes
+    assert FIRST in note and "kadr ingest SOURCE --all" in note
+
+
+def test_damage_that_keeps_the_size_is_told_and_mended(nights: SearchNights) -> None:
+    (index,) = (nights.indexes / "lexical_index").rglob("*.term")
+    data = bytearray(index.read_bytes())
+    data[-40:-20] = b"x" * 20
+    index.write_bytes(bytes(data))
+    with pytest.raises(NotSearchable, match="kadr index"):
+        nights.search().run("роблокс")
+    nights.night()
+    assert nights.found("роблокс") == ["game"]
+
+
+def test_vocabulary_of_yesterday_is_made_anew(nights: SearchNights) -> None:
+    path = nights.indexes / "vocabulary" / "words.arrow"
+    old = path.read_bytes()
+    nights.batch(SECOND, {"new": {"title": "Zebra crossing"}})
+    nights.night()
+    path.write_bytes(old)
+    nights.night()
+    assert [found.text for found in nights.search().suggest("zeb")] == ["zebra"]
+
+
+def test_open_session_takes_up_last_nights_videos(nights: SearchNights) -> None:
+    search = nights.search()
+    assert search.run("зебра").found == []
+    nights.batch(SECOND, {"new": {"title": "Зебра"}})
+    nights.night()
+    search.refresh()
+    assert [found.video_id for found in search.run("зебра").found] == ["new"]
+
+
+def test_channel_without_vectors_is_told_when_it_is_asked_for(nights: SearchNights) -> None:
+    (note,) = nights.search().run("роблокс", filters=Filters(("visual",))).notes
+    assert "visual is searched by captions only" in note
+
+
 def test_library_that_is_none_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(NotSearchable, match="kadr ingest"):
         SearchNights(tmp_path).search().run("word")

@@ -70,7 +70,6 @@ def test_words_of_the_library_are_known(vocabulary: Vocabulary) -> None:
     assert not any(vocabulary.knows(word) for word in ("", "ро", "роблокса", "z", "собака"))
     assert vocabulary.lemma_of("коты") == "кот"
     assert vocabulary.lemma_of("собака") is None
-    assert (vocabulary.videos_with("кот"), vocabulary.videos_with("собака")) == (500, 0)
 
 
 def test_completions_come_by_videos_and_one_form_of_a_word_only(vocabulary: Vocabulary) -> None:

@@ -15,11 +15,13 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
 from assets.clickhouse import ClickHouse, migrate
-from assets.tables import load_batch
+from assets.tables import load_batch, replace_table
+from ml.search.passages import words_and_lemmas
 from tests.unit.clickhouse_shim import running
 from tests.unit.small_library import (
     BATCH,
     DIMENSION,
+    alike_passages,
     load_small_library,
     record_batch,
     small_library,
@@ -142,6 +144,41 @@ def bm25(wanted: set[str]) -> dict[tuple[str, str, float], float]:
     return scores
 
 
+@pytest.fixture
+def apostrophes(writer: Client) -> Client:
+    """A library where v00 alone speaks: one text with apostrophes, a ligature and a numero sign."""
+    text = "Don’t worry, rock'n'roll is the ﬁnal №5"
+    words, lemmas = words_and_lemmas(text, str)
+    said = {"video_id": "v00", "channel": "asr", "end_s": 9.0, "text": text}
+    row = said | {"words": words, "lemmas": lemmas}
+    load_batch(writer, "passages", BATCH, [record_batch("passages", [row])], "two")
+    known = [{"word": "don't", "lemma": "don", "words": 1, "videos": 1}]
+    replace_table(writer, "search_vocabulary", [record_batch("search_vocabulary", known)], "made")
+    return writer
+
+
+@pytest.mark.parametrize("name", ["said", "about", "best_passages", "phrase"])
+def test_typed_words_are_split_as_those_of_passages(apostrophes: Client, name: str) -> None:
+    for typed in ("don't", "DON’T", "rock’n’roll", "'worry'", "ﬁnal", "№5"):
+        assert videos(answer(apostrophes, name, typed=literal(typed))) == ["v00"], typed
+
+
+def test_phrase_with_apostrophes_is_found(apostrophes: Client) -> None:
+    for typed in ("Don't worry", "don’t worry rock'n'roll", "the final no5"):
+        assert videos(answer(apostrophes, "phrase", typed=literal(typed))) == ["v00"], typed
+    for typed in ("don", "don t worry", "rock n roll"):
+        assert answer(apostrophes, "phrase", typed=literal(typed)) == [], typed
+
+
+def test_word_with_an_apostrophe_is_suggested_and_recognised(apostrophes: Client) -> None:
+    for typed in ("don'", "Don’"):
+        assert [r["word"] for r in answer(apostrophes, "suggest", typed=literal(typed))] == [
+            "don't"
+        ]
+    (meant,) = answer(apostrophes, "typos", typed="'dont’t'")
+    assert (meant["word"], meant["edits"]) == ("don't", 1)
+
+
 # Phrases and pieces
 
 
@@ -248,6 +285,55 @@ def test_only_new_videos_are_searched_when_asked(reader: Client) -> None:
 def test_vector_of_another_length_finds_nothing(reader: Client) -> None:
     for name in ("search_by_vector", "search_by_vector_since"):
         assert answer(reader, name, query="[1, 0, 0]") == []
+
+
+LECTURE, SHORT = "lecture", ["b0", "b1", "b2", "b3", "b4"]
+OF_LECTURE = {
+    "query": f"(SELECT any(embedding) FROM frame_embeddings WHERE video_id = '{LECTURE}')"
+}
+ASKED_OF_LECTURE = {
+    "nearest_passages": ({"video": literal(LECTURE)}, SHORT),
+    "search_by_vector": (OF_LECTURE, [*SHORT, LECTURE]),
+    "search_by_vector_since": (OF_LECTURE, [*SHORT, LECTURE]),
+}
+
+
+def load_lecture(client: Client, passages: int) -> None:
+    """A lecture of like passages, and five videos, each with one that is further off."""
+    for table, loaded in alike_passages(LECTURE, passages, SHORT).items():
+        load_batch(client, table, BATCH, [record_batch(table, loaded)], "a lecture")
+
+
+@pytest.mark.parametrize("passages", [300, 3000])
+@pytest.mark.parametrize("name", ASKED_OF_LECTURE)
+def test_long_lecture_does_not_crowd_out_other_videos(
+    writer: Client, name: str, passages: int
+) -> None:
+    load_lecture(writer, passages)
+    asked, expected = ASKED_OF_LECTURE[name]
+    assert sorted(videos(answer(writer, name, **asked))) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("nearest_passages", "passage_embeddings"), ("search_by_vector", "frame_embeddings")],
+)
+def test_long_lecture_does_not_crowd_out_other_videos_of_a_vector_index(
+    writer: Client, name: str, table: str
+) -> None:
+    # An index is asked for 1,000 rows at most unless the query allows more.
+    load_lecture(writer, 3000)
+    add_vector_index(writer, table)
+    asked, expected = ASKED_OF_LECTURE[name]
+    assert "vector_index" in plan(writer, changed(name, **asked))
+    assert sorted(videos(answer(writer, name, **asked))) == expected
+
+
+@pytest.mark.parametrize("name", ASKED_OF_LECTURE)
+def test_library_without_vectors_finds_nothing(writer: Client, name: str) -> None:
+    for table in VECTORS:
+        load_batch(writer, table, BATCH, [record_batch(table, [])], "none")
+    assert answer(writer, name) == []
 
 
 # Indexes
