@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,8 @@ class Engine:
     ) -> None:
         self.lexical, self.dense, self.cards = lexical, dense, cards
         self._backgrounds: dict[str, np.ndarray] = {}
+        # FAISS and tantivy let go of the interpreter: two cores search two channels.
+        self._pool = ThreadPoolExecutor(2 * len(CHANNELS), "kadr-search")
 
     def search(self, asked: Asked, k: int = 10) -> list[Found]:
         """The k best answers.
@@ -118,20 +121,18 @@ class Engine:
         """
         enough = max(k, _FEWEST_ANSWERS)
         among = None if asked.among is None else frozenset(asked.among.to_pylist())
-        by_words = [
-            hits
-            for channel in asked.channels
-            for hits in self._by_words(channel, asked.words, among, enough)
-        ]
+        by_words: Iterable[list[Retrieved]] = self._pool.map(
+            lambda channel: self._by_words(channel, asked.words, among, enough), asked.channels
+        )
         holders = None
         if any(query.phrases for query in asked.words):
-            holders = {video for hits in by_words for video in hits.videos}
-        by_vectors = [
-            self._by_vectors(channel, asked, holders, enough)
-            for channel in asked.channels
-            if self._has(channel, asked)
-        ]
-        retrieved = [*by_words, *by_vectors]
+            by_words = list(by_words)
+            holders = {video for hits in by_words for one in hits for video in one.videos}
+        by_vectors = self._pool.map(
+            lambda channel: self._by_vectors(channel, asked, holders, enough),
+            [channel for channel in asked.channels if self._has(channel, asked)],
+        )
+        retrieved = [*(one for hits in by_words for one in hits), *by_vectors]
         videos = sorted({video for hits in retrieved for video in hits.videos})
         answers = rank(retrieved, k, group_of=self.cards.groups(videos))
         cards = self.cards.of([answer.video_id for answer in answers])
@@ -180,15 +181,18 @@ class Engine:
             found = self.lexical.search(query, hits, channels, listed)
             kept = [h for h in found if h.video_id in among] if wide and among else found
             is_all = len(found) < hits or hits >= _MOST_HITS
-            if is_all or self._distinct([hit.video_id for hit in kept]) >= enough:
+            if is_all or self._are_enough([hit.video_id for hit in kept], enough):
                 return kept
             hits *= 4
 
-    def _distinct(self, videos: Sequence[str]) -> int:
-        """How many answers the videos make: copies are one."""
-        different = sorted(set(videos))
-        groups = self.cards.groups(different)
-        return len({groups.get(video, video) for video in different})
+    def _are_enough(self, videos: Sequence[str], enough: int) -> bool:
+        """Whether the videos make so many answers: copies are one."""
+        different = list(dict.fromkeys(videos))
+        for some in (different[: 2 * enough], different):
+            groups = self.cards.groups(some)
+            if len({groups.get(video, video) for video in some}) >= enough:
+                return True
+        return False
 
     def _has(self, channel: str, asked: Asked) -> bool:
         return channel in self.dense and channel in asked.vectors and self.dense[channel].count > 0
@@ -222,7 +226,7 @@ class Engine:
         while True:
             scores, ids = index.search_ids(queries, hits, mask)
             is_all = bool((ids < 0).any()) or hits >= _MOST_HITS
-            if is_all or all(self._distinct(index.videos_of(row)) >= enough for row in ids):
+            if is_all or all(self._are_enough(index.videos_of(row), enough) for row in ids):
                 return scores, ids
             hits *= 4
 

@@ -205,7 +205,7 @@ def test_filter_does_not_change_the_scores(index: LexicalIndex) -> None:
 
 def test_unknown_word_hides_no_common_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ml.search.lexical_index._COMMON_COUNT", 3)
-    library = Library(a=[row for n in range(9) for row in video(f"v{n}", title=f"кот {n}")])
+    library = Library(a=[video(f"v{n}", title=f"кот {n}") for n in range(9)])
     library.set("b", video("rare", asr=(0.0, 1.0, "ферзь")))
     library.update(tmp_path)
     index = LexicalIndex.open(tmp_path)
