@@ -22,7 +22,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -116,11 +116,12 @@ class Change:
 @dataclass(frozen=True)
 class Ingested:
     """What an ingest did. ``touched``: older batches that have superseded videos now, or videos
-    whose licence changed (``licences`` counts these)."""
+    whose licence changed (``licences`` counts these); ``left_out``: what the caller left out."""
 
     batches: tuple[str, ...]
     touched: frozenset[str]
     listed: int
+    left_out: int
     new: int
     changed: int
     moved: int
@@ -447,10 +448,12 @@ def ingest(
     options: Mapping[str, Any] | None = None,
     *,
     licensed: bool = False,
+    leave_out: Callable[[SourceVideo], bool] = lambda _: False,
 ) -> Ingested:
     """List a source and cut what is new into batches, as a stream: a library need not fit memory.
 
-    ``licensed`` says so of every video of the source, whatever its catalogue says.
+    ``licensed`` says so of every video of the source, whatever its catalogue says. What is left
+    out, a file that is still being written say, is for a later ingest.
 
     Raises:
         SourceError: the source cannot be listed (CatalogueError: it has errors, EmptySource: it is
@@ -459,7 +462,7 @@ def ingest(
     """
     names = registry.names()  # before the entries: what another ingest adds then meets BatchExists
     known, kinds, listed = registry.known(names), Counter[str](), Counter[str]()
-    listing = _counted(list_source(source, options), listed)
+    listing = _counted(list_source(source, options), listed, leave_out)
     if licensed:
         listing = (replace(video, licensed=True) for video in listing)
     written, touched = [], set[str]()
@@ -477,7 +480,8 @@ def ingest(
         registry.note_licences(older, videos)
     counts = {kind: kinds[kind] for kind in ("new", "changed", "moved")}
     counts["licences"] = sum(map(len, said.values()))
-    return Ingested(tuple(written), frozenset(touched.union(said)), listed.total(), **counts)
+    counts |= {"listed": listed.total(), "left_out": listed["left out"]}
+    return Ingested(tuple(written), frozenset(touched.union(said)), **counts)
 
 
 def _without_licences(
@@ -492,7 +496,11 @@ def _without_licences(
             yield change
 
 
-def _counted(listing: Iterable[SourceVideo], counter: Counter[str]) -> Iterator[SourceVideo]:
+def _counted(
+    listing: Iterable[SourceVideo], counter: Counter[str], leave_out: Callable[[SourceVideo], bool]
+) -> Iterator[SourceVideo]:
     for video in listing:
-        counter["listed"] += 1
-        yield video
+        is_left_out = leave_out(video)
+        counter["left out" if is_left_out else "taken"] += 1
+        if not is_left_out:
+            yield video

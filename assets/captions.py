@@ -6,6 +6,7 @@ import dagster as dg
 from assets.batches import BATCHES
 from assets.catalog import dataset_spec
 from assets.model_step import ledger_of, run_model
+from assets.needs import MODEL
 from assets.resources import Library, Models
 from ml.schemas import CAPTIONS, FRAMES
 
@@ -14,6 +15,7 @@ from ml.schemas import CAPTIONS, FRAMES
     name="captions",
     specs=[dataset_spec(CAPTIONS, group="models", deps=["frames"])],
     partitions_def=BATCHES,
+    op_tags=MODEL.op_tags,
 )
 def captions(
     context: dg.AssetExecutionContext, library: Library, models: Models

@@ -6,10 +6,15 @@ They are made from what the one decode left, by arithmetic alone: there are no w
 from __future__ import annotations
 
 from assets.model_step import model_asset
+from assets.needs import MANY_CORES, SMALL
 from assets.resources import Models
 from ml.schemas import AUDIO, AUDIO_FINGERPRINTS, COPY_DESCRIPTORS, FRAMES
 
 GROUP = "copies"
 
-copy_descriptors = model_asset(COPY_DESCRIPTORS, FRAMES, Models.frame_describer, group=GROUP)
-audio_fingerprints = model_asset(AUDIO_FINGERPRINTS, AUDIO, Models.sound_fingerprinter, group=GROUP)
+copy_descriptors = model_asset(
+    COPY_DESCRIPTORS, FRAMES, Models.frame_describer, group=GROUP, needs=MANY_CORES
+)
+audio_fingerprints = model_asset(
+    AUDIO_FINGERPRINTS, AUDIO, Models.sound_fingerprinter, group=GROUP, needs=SMALL
+)

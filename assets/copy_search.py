@@ -39,6 +39,7 @@ from assets.datasets import DatasetStore, key_of
 from assets.incremental import Report, Rows, by_video, plan, update
 from assets.indexes import index_folder
 from assets.model_step import ledger_of
+from assets.needs import LIBRARY
 from assets.progress import Progress, is_forced, timing_metadata
 from assets.resources import Library, Models
 from ml.failures import RetryableFailure
@@ -64,6 +65,7 @@ _NAMED = 20
     name=FOUND_PAIRS.name,
     specs=[dataset_spec(FOUND_PAIRS, GROUP, ["videos", "motion", *(d.name for d in DESCRIBED)])],
     partitions_def=BATCHES,
+    op_tags=LIBRARY.op_tags,
     check_specs=[
         dg.AssetCheckSpec(
             _FAILURE_CHECK,

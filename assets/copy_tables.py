@@ -19,6 +19,7 @@ from assets.batches import BatchRegistry
 from assets.catalog import row_count, table_spec
 from assets.copy_pairs import DESCRIBED, Comparable, comparables
 from assets.datasets import DatasetStore, key_of, layout_of
+from assets.needs import LIBRARY
 from assets.resources import Library, Tables
 from assets.strips import pair_strips
 from assets.tables import replace_table
@@ -58,6 +59,7 @@ _OUTPUTS_NAMES = tuple(dataset.name for dataset in _OUTPUTS)
 
 @dg.multi_asset(
     name="copies",
+    op_tags=LIBRARY.op_tags,
     specs=[table_spec(d.name, d, "library", ["videos", FOUND_PAIRS.name]) for d in _OUTPUTS],
     check_specs=[
         dg.AssetCheckSpec(

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from assets.catalog import row_count
 from assets.datasets import DatasetStore, Ledger
 from assets.models import OFF
+from assets.needs import LIBRARY
 from assets.progress import is_forced
 from assets.resources import Library
 from assets.seen import note_seen
@@ -128,6 +129,7 @@ INDEXES = {
     specs=[index.spec for index in INDEXES.values()],
     check_specs=[index.check_spec for index in INDEXES.values()],
     can_subset=True,
+    op_tags=LIBRARY.op_tags,
 )
 def vector_indexes(
     context: dg.AssetExecutionContext, library: Library

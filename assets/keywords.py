@@ -16,6 +16,7 @@ from assets.catalog import row_count, table_spec
 from assets.datasets import DatasetStore, key_of
 from assets.indexes import index_folder
 from assets.library_batches import fill_batches
+from assets.needs import LIBRARY
 from assets.progress import is_forced
 from assets.resources import Library, Tables
 from assets.tag_inputs import SOURCES, fingerprint, texts_of
@@ -37,6 +38,7 @@ VERSION = "1"
 @dg.multi_asset(
     name="keywords",
     specs=[table_spec("video_keywords", VIDEO_KEYWORDS, "library", SOURCES)],
+    op_tags=LIBRARY.op_tags,
 )
 def keywords(
     context: dg.AssetExecutionContext, library: Library, tables: Tables

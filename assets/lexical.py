@@ -16,6 +16,7 @@ import sql
 from assets.catalog import row_count, table_spec
 from assets.datasets import DatasetStore, key_of
 from assets.indexes import index_folder
+from assets.needs import LIBRARY
 from assets.progress import is_forced
 from assets.resources import Library, Tables
 from assets.seen import note_seen
@@ -50,6 +51,7 @@ _INDEXED = [name for name in PASSAGES.schema.names if name != "language"]
         ),
     ],
     can_subset=True,
+    op_tags=LIBRARY.op_tags,
 )
 def lexical(
     context: dg.AssetExecutionContext, library: Library, tables: Tables

@@ -10,6 +10,7 @@ import dagster as dg
 from assets.batches import BATCHES
 from assets.catalog import dataset_spec, row_count
 from assets.extraction import MEDIA, Extraction, decoded
+from assets.needs import MANY_CORES
 from assets.progress import Progress, is_forced, timing_metadata
 from assets.resources import Decoding, Library
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS
@@ -29,6 +30,7 @@ FAILED_SHARE_CHECK = dg.AssetCheckSpec(
     name="extract",
     specs=[dataset_spec(d, group="media") for d in (VIDEOS, *MEDIA)],
     partitions_def=BATCHES,
+    op_tags=MANY_CORES.op_tags,
     check_specs=[FAILED_SHARE_CHECK],
     description="One decode of every file of the batch.",
 )

@@ -14,6 +14,7 @@ from assets.catalog import dataset_spec, row_count
 from assets.datasets import DatasetStore, Ledger, key_of
 from assets.incremental import Report, Rows, plan, update
 from assets.models import OFF, Model
+from assets.needs import MODEL, Needs
 from assets.progress import Progress, is_forced, timing_metadata
 from assets.resources import Library, Models
 from ml.schemas import FRAMES, VIDEOS, Dataset
@@ -68,6 +69,7 @@ def model_asset(
     choose: Callable[[Models], Model],
     *,
     group: str = "models",
+    needs: Needs = MODEL,
 ) -> dg.AssetsDefinition:
     """The asset of a dataset that one model makes from the rows of one other dataset."""
 
@@ -75,6 +77,7 @@ def model_asset(
         name=dataset.name,
         specs=[dataset_spec(dataset, group=group, deps=[source.name])],
         partitions_def=BATCHES,
+        op_tags=needs.op_tags,
     )
     def asset(
         context: dg.AssetExecutionContext, library: Library, models: Models

@@ -21,6 +21,7 @@ from assets.given_names import PERSON, Given
 from assets.indexes import index_folder, made_by_one_model
 from assets.known_people import KnownPeople, known_people
 from assets.models import OFF
+from assets.needs import LIBRARY
 from assets.people_tables import OUTPUTS, SHOWN, Shown, bring_up, person_key, video_of
 from assets.pictures import contact_sheet_svg, markdown_image
 from assets.progress import is_forced
@@ -46,6 +47,7 @@ VERSION = "2"
 
 @dg.multi_asset(
     name="people",
+    op_tags=LIBRARY.op_tags,
     specs=[table_spec(d.name, d, "library", [PERSONS.name]) for d in OUTPUTS],
     check_specs=[
         dg.AssetCheckSpec(

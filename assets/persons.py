@@ -10,6 +10,7 @@ from assets.catalog import dataset_spec
 from assets.datasets import DatasetStore
 from assets.model_step import ledger_of, run_model
 from assets.models import OFF, Model, Rows
+from assets.needs import SMALL
 from assets.resources import Library
 from ml.schemas import FACES, PERSONS, VIDEOS
 
@@ -21,6 +22,7 @@ VERSION = 1
     name="persons",
     specs=[dataset_spec(PERSONS, group="models", deps=["videos", "faces"])],
     partitions_def=BATCHES,
+    op_tags=SMALL.op_tags,
 )
 def persons(context: dg.AssetExecutionContext, library: Library) -> dg.MaterializeResult:
     """Join faces into persons, one video at a time."""

@@ -9,6 +9,7 @@ import dagster as dg
 import sql
 from assets.catalog import row_count
 from assets.indexes import index_folder
+from assets.needs import SMALL
 from assets.resources import Library, Tables
 
 FOLDER = "search_cards"
@@ -19,6 +20,7 @@ FOLDER = "search_cards"
     deps=[["clickhouse", "videos"], ["clickhouse", "duplicate_groups"]],
     group_name="library",
     kinds={"arrow"},
+    op_tags=SMALL.op_tags,
     description="What answers of search tell of a video: title, date, place, group of copies.",
 )
 def search_cards(

@@ -14,6 +14,7 @@ from assets.batches import BATCHES
 from assets.catalog import row_count, table_spec
 from assets.datasets import DatasetStore, key_of
 from assets.model_step import ledger_of
+from assets.needs import SMALL
 from assets.resources import Library, Tables
 from assets.tables import TABLES, LoadReport, Table, count_rows, load_batch
 from ml.schemas import TEXT, VISUAL
@@ -32,6 +33,7 @@ def _sources(table: Table) -> tuple[str, ...]:
     name="load_tables",
     specs=[table_spec(t.name, t.dataset, "tables", _sources(t)) for t in _BY_BATCH],
     partitions_def=BATCHES,
+    op_tags=SMALL.op_tags,
     can_subset=True,
     check_specs=[
         dg.AssetCheckSpec(

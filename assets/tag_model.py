@@ -18,6 +18,7 @@ import pyarrow as pa
 from assets.catalog import row_count, table_spec
 from assets.datasets import DatasetStore, key_of
 from assets.indexes import index_folder
+from assets.needs import LIBRARY
 from assets.progress import is_forced
 from assets.resources import Library, Models, Tables
 from assets.tables import replace_table
@@ -106,6 +107,7 @@ def _version(taxonomy: Taxonomy) -> str:
             description="Every tag of the catalogue is in the taxonomy.",
         )
     ],
+    op_tags=LIBRARY.op_tags,
 )
 def tag_model(
     context: dg.AssetExecutionContext, library: Library, models: Models, tables: Tables

@@ -16,6 +16,7 @@ import pyarrow as pa
 from assets.catalog import row_count, table_spec
 from assets.datasets import key_of
 from assets.library_batches import fill_batches
+from assets.needs import LIBRARY
 from assets.resources import Library, Models, Tables
 from assets.tables import replace_table
 from assets.tag_inputs import SOURCES, VideoTexts, fingerprint, texts_of
@@ -36,6 +37,7 @@ VERSION = "1"
 
 @dg.multi_asset(
     name="tags",
+    op_tags=LIBRARY.op_tags,
     specs=[
         table_spec("tags", TAGS, "library", []),
         table_spec("video_tags", VIDEO_TAGS, "library", ["tag_model", *SOURCES]),

@@ -15,6 +15,7 @@ from assets.catalog import dataset_spec
 from assets.datasets import DatasetStore, key_of
 from assets.model_step import ledger_of, run_model
 from assets.models import Model
+from assets.needs import MODEL
 from assets.passages import SOURCES, cut_passages, embed_passages
 from assets.resources import Library, Models
 from ml.channels import CHANNEL_TEXT, channel_texts
@@ -30,6 +31,7 @@ from ml.schemas import ASR, OCR, PASSAGE_EMBEDDINGS, PASSAGES, TEXT, VIDEOS
     ],
     partitions_def=BATCHES,
     can_subset=True,
+    op_tags=MODEL.op_tags,
 )
 def text(
     context: dg.AssetExecutionContext, library: Library, models: Models

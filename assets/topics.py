@@ -18,6 +18,7 @@ from assets.cluster_store import StoredClustering, fingerprint_of, load, save
 from assets.clustered import Items, asked_to_recluster, change_rows, check, gather, told
 from assets.given_names import TOPIC, Given
 from assets.indexes import index_folder
+from assets.needs import LIBRARY
 from assets.pictures import markdown_image, topic_map_svg
 from assets.progress import is_forced
 from assets.resources import Library, Models, Tables
@@ -41,6 +42,7 @@ VERSION = "4"
 
 @dg.multi_asset(
     name="topics",
+    op_tags=LIBRARY.op_tags,
     specs=[
         table_spec(d.name, d, "library", [["clickhouse", name] for name in INPUTS]) for d in OUTPUTS
     ],

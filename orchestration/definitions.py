@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets import (
     asr,
+    batch_health,
     captions,
     copies,
     copy_search,
@@ -16,6 +17,7 @@ from assets import (
     indexes,
     keywords,
     lexical,
+    listing,
     media,
     ocr,
     people,
@@ -28,12 +30,24 @@ from assets import (
     topics,
     visual,
 )
+from assets.listing import SETTLE_S, Source
 from assets.resources import Decoding, Library, Models, Tables
 from orchestration.console import console_logger
-from orchestration.jobs import batch_job, library_job, recluster_schedule
+from orchestration.executors import executor
+from orchestration.jobs import (
+    batch_job,
+    health_job,
+    health_schedule,
+    library_job,
+    priority_of,
+    recluster_schedule,
+    source_job,
+)
+from orchestration.nightly import Patience, arrivals_sensor, batches_sensor, nightly_schedule
 from orchestration.settings import Settings, from_environment
 
 MODULES = (
+    listing,
     *(media, asr, ocr, visual, text, faces, persons, captions),
     *(copies, copy_search, table_assets),
     *(indexes, topics, people, copy_tables),
@@ -73,19 +87,32 @@ def resources(settings: Settings) -> dict[str, Any]:
             tessdata=settings.tessdata,
         ),
         "tables": Tables(url=settings.clickhouse),
+        "source": Source(
+            location=settings.source,
+            batch_size=settings.batch_size,
+            settle_s=settings.arrivals_every_s or SETTLE_S,
+            attempts=settings.batch_attempts,
+        ),
     }
 
 
 def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definitions:
     """Definitions for the settings (by default the environment's), single resources replaced."""
     settings = from_environment() if settings is None else settings
+    ours = {**resources(settings), **overrides}
+    priority = priority_of(settings.batch_order, ours["library"].batches)
+    batch, patience = batch_job(priority), Patience(attempts=settings.batch_attempts)
+    found = dg.load_assets_from_modules(MODULES)
+    assets = [asset for asset in found if isinstance(asset, dg.AssetsDefinition)]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(MODULES),
-        jobs=[batch_job, library_job],
-        schedules=[recluster_schedule],
+        assets=assets,
+        asset_checks=dg.load_asset_checks_from_modules([batch_health]),
+        jobs=[batch, library_job, source_job, health_job],
+        schedules=[recluster_schedule, nightly_schedule(settings), health_schedule],
+        sensors=[batches_sensor(settings, batch, priority, patience), arrivals_sensor(settings)],
         loggers={"console": console_logger},
-        resources={**resources(settings), **overrides},
-        executor=dg.multiprocess_executor.configured({"max_concurrent": settings.steps_at_once}),
+        resources=ours,
+        executor=executor(settings, assets),
     )
 
 

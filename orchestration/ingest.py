@@ -9,19 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import dagster as dg
 
-import sql
-from assets.batches import BATCHES
-from assets.batches import ingest as cut_new
-from assets.clickhouse import ClickHouse
-from assets.extraction import knows_later_news
+from assets.batch_health import at_work
+from assets.listing import cut_new, outdated, summary, worth_another_try
 from assets.resources import Library
-from assets.sources import VIDEO_SUFFIXES, SourceError
 from orchestration.definitions import resources
 from orchestration.instance import end_dead_runs
 from orchestration.runs import (
@@ -72,12 +67,18 @@ def ingest(
         RunFailed: a run failed; the next ingestion tries its batch again.
     """
     with _alone(settings.state_dir / "ingest.lock"):
-        library: Library = resources(settings)["library"]
+        ours = resources(settings)
+        library: Library = ours["library"]
         _tidy(library, instance)
-        names = _cut(settings, instance, library, source, say, licensed=licensed)
-        stale = [n for n in library.batches.touched() if not knows_later_news(library, n)]
-        todo = {*unfinished(instance, names), *stale, *_worth_another_try(settings)}
-        to_run = [n for n in names if every_batch or force or n in todo]
+        done, names = cut_new(library, instance, source, settings.batch_size, licensed=licensed)
+        say(summary(done, names))
+        again = worth_another_try(ours["tables"], say)
+        todo = {*unfinished(instance, names), *outdated(library), *again}
+        wanted = [n for n in names if every_batch or force or n in todo]
+        elsewhere = at_work(instance)
+        to_run = [n for n in wanted if n not in elsewhere]
+        if len(to_run) < len(wanted):
+            say(f"{len(wanted) - len(to_run)} batches are queued or at work in Dagster: left to it")
         failures = [_failure(b, partial(run_batch, instance, b, force=force)) for b in to_run]
         behind = library_is_behind(instance) or _is_filed_otherwise(library)
         if behind or every_batch or force:
@@ -94,32 +95,6 @@ def _is_filed_otherwise(library: Library) -> bool:
     return bool(library.batches.names()) and filed_by(library) != library.read_taxonomy().version
 
 
-def _cut(
-    settings: Settings,
-    instance: dg.DagsterInstance,
-    library: Library,
-    source: str,
-    say: Say,
-    *,
-    licensed: bool,
-) -> list[str]:
-    """Cut what is new, and bring Dagster's partitions up to the batch lists."""
-    today, options = datetime.now(UTC).date(), dict(settings.storage_options)
-    done = cut_new(source, library.batches, today, settings.batch_size, options, licensed=licensed)
-    names = library.batches.names()
-    if not done.listed and not names:
-        raise SourceError(
-            f"no video found in {source} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
-        )
-    instance.add_dynamic_partitions(str(BATCHES.name), names)
-    say(
-        f"{done.listed} videos listed: {done.new} new, {done.changed} changed, "
-        f"{done.moved} moved, {done.licences} with another licence; "
-        f"{len(names)} batches in the library"
-    )
-    return names
-
-
 def _failure(what: str, run: Callable[[], None]) -> str:
     """Run; what fails does not keep the others from running."""
     try:
@@ -127,16 +102,6 @@ def _failure(what: str, run: Callable[[], None]) -> str:
     except RunFailed as error:
         return f"{what}: {error}"
     return ""
-
-
-def _worth_another_try(settings: Settings) -> list[str]:
-    """Batches with videos whose failure may pass: network, server, memory."""
-    tables = ClickHouse(settings.clickhouse)
-    if tables.directory and not tables.directory.exists():
-        return []
-    with tables.session("looking for failures that may pass") as client:
-        rows = client.query(sql.statement("load/retryable_batches")).result_rows
-    return [str(row[0]) for row in rows]
 
 
 def _tidy(library: Library, instance: dg.DagsterInstance) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
+from assets.batch_health import ENDED, PARTITION_TAG, SOURCE, cause, ended_at, finished
 from assets.clustered import RECLUSTER_TAG
 from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
-from orchestration.jobs import BATCH_JOB, LAST_STEPS, LIBRARY_JOB
+from orchestration.jobs import BATCH_JOB, HEALTH_JOB, LIBRARY_JOB, SOURCE_JOB
 
 _INTERRUPTED = "DagsterExecutionInterruptedError"
-_RUNS_LOOKED_AT = 20
-_PARTITION_TAG = "dagster/partition"
+# Of those that end after a library run all but a few change the library.
+_RUNS_LOOKED_AT = 50
 
 
 class RunFailed(Exception):
@@ -42,7 +44,7 @@ def run_batch(instance: dg.DagsterInstance, batch: str, *, force: bool = False) 
         RunFailed: a step or a blocking check failed.
         KeyboardInterrupt: the run was interrupted.
     """
-    tags = {_PARTITION_TAG: batch} | _force(force)
+    tags = {PARTITION_TAG: batch} | _force(force)
     _run(instance, dg.reconstructable(batch_job), tags)
 
 
@@ -64,7 +66,7 @@ def _force(force: bool) -> dict[str, str]:
 
 def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[str, str]) -> None:
     # Named, because a run without a logger in its configuration gets Dagster's own console.
-    where = tags.get(_PARTITION_TAG, LIBRARY_JOB)
+    where = tags.get(PARTITION_TAG, LIBRARY_JOB)
     logger = {"loggers": {"console": {"config": {"where": where}}}}
     tags = {**tags, **run_tags()}
     with dg.execute_job(job, instance=instance, run_config=logger, tags=tags) as result:
@@ -83,44 +85,41 @@ def _raise_if_interrupted(result: dg.JobExecutionResult) -> None:
 
 def _reasons(result: dg.JobExecutionResult) -> str:
     failures = [e for e in result.all_events if e.is_step_failure]
-    lines = [f"{e.step_key}: {_cause(e)}" for e in failures]
+    errors = [(e.step_key, e.step_failure_data.error) for e in failures]
+    lines = [f"{step}: {cause(error).message.strip()}" for step, error in errors if error]
     return "\n".join(lines) or f"run {result.run_id} failed"
 
 
-def _cause(event: dg.DagsterEvent) -> str:
-    """The step's own error: below Dagster's wrapping, above what it was raised from."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None and _is_wrapping(error.cls_name):
-        error = error.cause
-    return "" if error is None else error.message.strip()
-
-
-def _is_wrapping(cls_name: str | None) -> bool:
-    return bool(cls_name) and str(cls_name).startswith("Dagster")
-
-
 def unfinished(instance: dg.DagsterInstance, batches: list[str]) -> list[str]:
-    """The batches whose last run did not succeed, or that never ran, in the given order."""
-    return [batch for batch in batches if not _succeeded(instance, batch)]
+    """The batches that were not brought into the tables, or whose last try failed, in order."""
+    done = finished(instance, batches)
+    return [batch for batch in batches if batch not in done]
 
 
 def library_is_behind(instance: dg.DagsterInstance) -> bool:
-    """Whether anything ran, here or from the UI, after the last library run that succeeded."""
-    last = instance.get_runs(limit=1)
-    if not last:
+    """Whether anything ran, here or from the UI, since the last good library run began."""
+    return bool(since_library(instance))
+
+
+def since_library(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+    """The last runs that ended since the last good library run began, the newest first; those that
+    change nothing of the library are left out."""
+    good = dg.RunsFilter(job_name=LIBRARY_JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
+    last = next(iter(instance.get_run_records(good, limit=1)), None)
+    began_s = (last.start_time or 0.0) if last else 0.0
+    ended = dg.RunsFilter(statuses=ENDED, updated_after=datetime.fromtimestamp(began_s, UTC))
+    return [
+        record
+        for record in instance.get_run_records(ended, limit=_RUNS_LOOKED_AT)
+        if ended_at(record) > began_s
+        and _changes_library(record.dagster_run)
+        and not (last and record.dagster_run.run_id == last.dagster_run.run_id)
+    ]
+
+
+def _changes_library(run: dg.DagsterRun) -> bool:
+    if run.job_name in (SOURCE_JOB, HEALTH_JOB):
         return False
-    run = last[0]
-    return not (run.job_name == LIBRARY_JOB and run.status == dg.DagsterRunStatus.SUCCESS)
-
-
-def _succeeded(instance: dg.DagsterInstance, batch: str) -> bool:
-    """Whether, for each of the last steps, the last run that was to do it ended well."""
-    of_batch = dg.RunsFilter(job_name=BATCH_JOB, tags={_PARTITION_TAG: batch})
-    runs = instance.get_runs(of_batch, limit=_RUNS_LOOKED_AT)
-    last = (next((run for run in runs if _does(run, step)), None) for step in LAST_STEPS)
-    return all(run is not None and run.status == dg.DagsterRunStatus.SUCCESS for run in last)
-
-
-def _does(run: dg.DagsterRun, step: str) -> bool:
-    steps = run.step_keys_to_execute
-    return not run.asset_selection and (not steps or step in steps)
+    if run.asset_selection:
+        return run.asset_selection != {SOURCE}
+    return not run.asset_check_selection

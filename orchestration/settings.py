@@ -46,6 +46,7 @@ class Settings:
     nightly_cron: str = "0 1 * * *"
     arrivals_every_s: int = 0
     batch_attempts: int = 3
+    batch_order: str = "newest"
     storage_options: Mapping[str, str] = field(default_factory=dict)
     batch_size: int = 500
     workers: int = 0

@@ -42,9 +42,12 @@ def test_assets_and_jobs_are_these(tmp_path: Path) -> None:
     tables += ("passages", "passage_embeddings", "search_vocabulary")
     datasets |= {"faces", "persons", "captions", "passages", "passage_embeddings"}
     datasets |= {"copy_descriptors", "audio_fingerprints", "duplicate_pairs"}
-    assert keys == datasets | {f"clickhouse/{t}" for t in tables} | INDEXES
-    assert {job.name for job in defs.resolve_all_job_defs()} >= {"batch", "library"}
-    assert [schedule.name for schedule in defs.schedules or ()] == ["recluster"]
+    assert keys == datasets | {f"clickhouse/{t}" for t in tables} | INDEXES | {"source"}
+    jobs = {job.name for job in defs.resolve_all_job_defs()}
+    assert jobs >= {"batch", "library", "list_source", "morning_checks"}
+    schedules = [schedule.name for schedule in defs.schedules or ()]
+    assert schedules == ["recluster", "nightly", "morning"]
+    assert [sensor.name for sensor in defs.sensors or ()] == ["batches", "arrivals"]
 
 
 def test_every_dataset_is_in_the_catalogue_with_its_columns(tmp_path: Path) -> None:
