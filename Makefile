@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test pipeline unit ui lint format bench lock clean
+.PHONY: demo test pipeline unit test-ui ui lint format bench lock clean
 
 # The locks list everything, so they are installed without resolving; torch goes first and with its
 # own dependencies, because those differ between its CPU and CUDA builds.
@@ -56,6 +56,10 @@ pipeline: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/unit
+
+# Dagster's pages in headless Chromium (apt install chromium); skipped aloud where there is none.
+test-ui: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/ui
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.decode
