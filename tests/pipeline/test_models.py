@@ -86,6 +86,7 @@ def test_models_given_by_path_are_used_named_and_rerun_when_they_change(
     everything = {"videos": 2, "asr": 2, "ocr": 0, "visual": 2, "text": 2}
     everything |= {"copy_descriptors": 2, "audio_fingerprints": 2, "duplicate_pairs": 2}
     everything |= {"faces": 2, "persons": 2, "captions": 2}
+    everything |= {"passages": 2, "passage_embeddings": 2}
     assert _run(settings, batch) == everything
     store = library.datasets
     for dataset, name in ((VISUAL, "clip@"), (TEXT, "tiny-e5@")):
