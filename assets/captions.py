@@ -16,6 +16,7 @@ from ml.schemas import CAPTIONS, FRAMES
     specs=[dataset_spec(CAPTIONS, group="models", deps=["frames"])],
     partitions_def=BATCHES,
     op_tags=MODEL.op_tags,
+    pool=MODEL.pool,
 )
 def captions(
     context: dg.AssetExecutionContext, library: Library, models: Models

@@ -17,6 +17,7 @@ from assets.models import OFF, Model
 from assets.needs import MODEL, Needs
 from assets.progress import Progress, is_forced, timing_metadata
 from assets.resources import Library, Models
+from ml.gpu_use import GpuUse, gpu_use, video_hours_per_day
 from ml.schemas import FRAMES, VIDEOS, Dataset
 
 
@@ -49,18 +50,40 @@ def run_model(
     is_off = model.identity == OFF
     wanted = {} if is_off else {v: key_of(key, model.identity) for v, key in inputs.items()}
     todo = plan(store, dataset, batch, model.identity, wanted, force=is_forced(context))
-    progress = Progress(context, dataset.name, len(todo.todo))
-
-    def compute(rows: Rows) -> Rows:
-        return model.load()(progress.watch(rows))
-
-    report = update(store, dataset, batch, todo, read, compute)
+    work = _Work(model, Progress(context, dataset.name, len(todo.todo)))
+    report = update(store, dataset, batch, todo, read, work)
     kept = f", {report.kept} videos unchanged" if report.kept else ""
     context.log.info(f"{dataset.name}: {report.rows} rows{kept}")
     saved = _saved_by_sampling(store, batch, report.timings.compute_s) if of_frames else {}
+    pace = _pace_of_gpu(store, batch, todo.todo, report.timings.wall_s) if work.on_gpu else {}
     return dg.MaterializeResult(
-        asset_key=dataset.name, metadata={**_metadata(report, model.identity), **saved}
+        asset_key=dataset.name,
+        metadata={**_metadata(report, model.identity), **saved, **pace, **work.metadata()},
     )
+
+
+class _Work:
+    """A model's work on the rows of a batch, and how busy its GPU was meanwhile."""
+
+    def __init__(self, model: Model, progress: Progress) -> None:
+        self._model, self._progress = model, progress
+        self._use = GpuUse()
+        self.on_gpu = False
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Load the model, and start once rows are asked for."""
+        return self._watched(self._model.load(), rows)
+
+    def _watched(self, compute: Callable[[Rows], Rows], rows: Rows) -> Rows:
+        device = self._model.device()
+        self.on_gpu = device.startswith("cuda")
+        with gpu_use(device) as self._use:
+            yield from compute(self._progress.watch(rows))
+
+    def metadata(self) -> dict[str, float]:
+        """The share of time that the GPU computed, from when the model was loaded; or nothing."""
+        share = self._use.busy_share
+        return {} if share is None else {"gpu_busy_share": round(share, 3)}
 
 
 def model_asset(
@@ -78,6 +101,7 @@ def model_asset(
         specs=[dataset_spec(dataset, group=group, deps=[source.name])],
         partitions_def=BATCHES,
         op_tags=needs.op_tags,
+        pool=needs.pool,
     )
     def asset(
         context: dg.AssetExecutionContext, library: Library, models: Models
@@ -106,6 +130,15 @@ def _saved_by_sampling(store: DatasetStore, batch: str, compute_s: float) -> dic
     plain = sum(row["plain_1fps_frame_count"] for row in rows)
     saved_s = compute_s * (plain / kept - 1) if kept else 0.0
     return {"compute_s_saved_against_1fps": round(saved_s, 3)}
+
+
+def _pace_of_gpu(
+    store: DatasetStore, batch: str, videos: list[str], wall_s: float
+) -> dict[str, float]:
+    rows = store.table(VIDEOS, batch, ["video_id", "duration_s"]).to_pylist()
+    durations_s = {row["video_id"]: row["duration_s"] for row in rows}
+    hours = video_hours_per_day((durations_s[video] or 0.0 for video in videos), wall_s)
+    return {"video_hours_per_day_per_gpu": round(hours, 1)}
 
 
 def _metadata(report: Report, model: str) -> dict[str, float | str]:

@@ -8,7 +8,7 @@ commit a hub id stands for, or a hash of a local copy's weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,85 +37,99 @@ _STEP_VERSIONS = {"speech": 1, "ocr": 1, "visual": 1, "text": 1, "faces": 1, "ca
 Rows = Iterator[pa.RecordBatch]
 
 
+# Packaged models that run on the CPU whatever there is.
+_ON_CPU = {"packaged:pocketsphinx-en-us", "packaged:layout-descriptor"}
+
+
+def _cpu() -> str:
+    return "cpu"
+
+
 @dataclass(frozen=True)
 class Model:
-    """A model that is not loaded yet: ``identity`` decides what must be done again."""
+    """A model that is not loaded yet: ``identity`` decides what must be done again.
+
+    ``device`` is asked by who loads it or works with it: a GPU is claimed then and not before.
+    """
 
     identity: str
     load: Callable[[], Callable[[Rows], Rows]]
+    device: Callable[[], str] = _cpu
 
 
 def speech(models: Models) -> Model:
     """The speech recogniser."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.device import pick_device
         from ml.speech import load_recogniser
 
-        device = pick_device(models.device)
         recogniser = load_recogniser(
-            model_id, profile=models.profile_name, device=device, workers=models.workers
+            model_id,
+            profile=models.profile_name,
+            device=_device_of(model_id, models),
+            workers=models.workers,
         )
         return recogniser.recognise
 
-    return _model("speech", models.profile.speech, models.profile_name, load)
+    return _model("speech", models.profile.speech, models, load)
 
 
 def ocr(models: Models) -> Model:
     """The reader of text on screen."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.device import pick_device
         from ml.ocr import load_reader
 
         reader = load_reader(
             model_id,
             profile=models.profile_name,
-            device=pick_device(models.device),
+            device=models.own_device(),
             workers=models.workers,
             tessdata_dir=models.tessdata or None,
         )
         return reader.read
 
-    model = _model("ocr", models.profile.ocr, models.profile_name, load)
+    model = _model("ocr", models.profile.ocr, models, load)
     if not models.profile.ocr.startswith(_PACKAGED):
         return model
     # Which lines the packaged reader can read depends on Tesseract's Russian data as well.
-    return Model(f"{model.identity}+{_russian_data(models.tessdata)}", model.load)
+    return replace(model, identity=f"{model.identity}+{_russian_data(models.tessdata)}")
 
 
 def visual(models: Models) -> Model:
     """The image embedder."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.device import pick_device
         from ml.visual import load_image_embedder
 
-        device = pick_device(models.device)
-        return load_image_embedder(model_id, profile=models.profile_name, device=device).embed
+        embedder = load_image_embedder(
+            model_id,
+            profile=models.profile_name,
+            device=_device_of(model_id, models),
+            workers=models.workers,
+        )
+        return embedder.embed
 
-    return _model("visual", models.profile.visual, models.profile_name, load)
+    return _model("visual", models.profile.visual, models, load)
 
 
 def text(models: Models) -> Model:
     """The text embedder."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.device import pick_device
         from ml.text import load_text_embedder
 
-        device = pick_device(models.device)
+        device = models.own_device()
         return load_text_embedder(model_id, profile=models.profile_name, device=device).embed
 
-    return _model("text", models.profile.text, models.profile_name, load)
+    return _model("text", models.profile.text, models, load)
 
 
 def query_embedder(models: Models) -> TextEmbedder:
     """The text embedder, loaded, for what people type."""
-    from ml.device import pick_device
     from ml.text import load_text_embedder
 
-    device = pick_device(models.device)
+    device = models.own_device()
     return load_text_embedder(models.profile.text, profile=models.profile_name, device=device)
 
 
@@ -125,10 +139,9 @@ def text_tower(models: Models) -> TextTower:
     Raises:
         TextSearchOff: it has none.
     """
-    from ml.device import pick_device
     from ml.visual import load_text_tower
 
-    device = pick_device(models.device)
+    device = models.own_device()
     return load_text_tower(models.profile.visual, profile=models.profile_name, device=device)
 
 
@@ -138,18 +151,17 @@ def faces(models: Models) -> Model:
     def load(model_id: str) -> Callable[[Rows], Rows]:
         return face_finder(models, model_id).find
 
-    return _model("faces", models.profile.faces, models.profile_name, load)
+    return _model("faces", models.profile.faces, models, load)
 
 
 def face_finder(models: Models, model_id: str) -> FaceFinder:
     """The same, loaded, for single pictures."""
-    from ml.device import pick_device
     from ml.faces import load_face_finder
 
     return load_face_finder(
         model_id,
         profile=models.profile_name,
-        device=pick_device(models.device),
+        device=models.own_device(),
         workers=models.workers,
     )
 
@@ -159,20 +171,19 @@ def captions(models: Models) -> Model:
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
         from ml.captions import load_captioner
-        from ml.device import pick_device
 
         captioner = load_captioner(
             model_id,
             profile=models.profile_name,
             language=models.captions_language,
-            device=pick_device(models.device),
+            device=models.own_device(),
         )
         return captioner.describe
 
-    model = _model("captions", models.profile.captions, models.profile_name, load)
+    model = _model("captions", models.profile.captions, models, load)
     if model.identity == OFF:
         return model
-    return Model(f"{model.identity}+{models.captions_language}", model.load)
+    return replace(model, identity=f"{model.identity}+{models.captions_language}")
 
 
 def frame_describer(models: Models) -> Model:
@@ -225,17 +236,26 @@ def _no_need(model_id: str) -> str:
     return "comes with its package" if model_id.startswith(_PACKAGED) else "fetched"
 
 
+def _device_of(model_id: str, models: Models) -> str:
+    return _cpu() if model_id in _ON_CPU else models.own_device()
+
+
 def _model(
-    channel: str, model_id: str, profile: str, load: Callable[[str], Callable[[Rows], Rows]]
+    channel: str, model_id: str, models: Models, load: Callable[[str], Callable[[Rows], Rows]]
 ) -> Model:
     if model_id == OFF:
         return Model(OFF, lambda: iter)  # no video is wanted, so nothing is ever asked of it
     step = f"{channel}-{_STEP_VERSIONS[channel]}"
+
+    def device() -> str:
+        return _device_of(model_id, models)
+
     if model_id.startswith(_PACKAGED):
         parts = [f"{name}@{version(name)}" for name in _PACKAGES.get(model_id, ())]
-        return Model("+".join([model_id, *parts, step]), lambda: load(model_id))
-    pinned = _pinned(channel, model_id, profile)
-    return Model(f"{pinned}+{step}", lambda: load(model_id if _is_local(model_id) else pinned))
+        return Model("+".join([model_id, *parts, step]), lambda: load(model_id), device)
+    pinned = _pinned(channel, model_id, models.profile_name)
+    place = model_id if _is_local(model_id) else pinned
+    return Model(f"{pinned}+{step}", lambda: load(place), device)
 
 
 def _pinned(channel: str, model_id: str, profile: str) -> str:

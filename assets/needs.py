@@ -1,7 +1,8 @@
 """What a step needs of the machine that runs it, declared once, where its asset is declared.
 
-``op_tags=NEEDS.op_tags`` says it to everybody who places steps: Ray reads ``dagster-ray/config``,
-Kubernetes ``dagster-k8s/config``. On one machine both are ignored.
+``op_tags=NEEDS.op_tags, pool=NEEDS.pool`` says it to everybody who places steps: Ray reads
+``dagster-ray/config``, Kubernetes ``dagster-k8s/config``, Dagster itself the pool. On one machine
+the first two are ignored.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+
+from assets.devices import GPU_POOL
 
 GPU_RESOURCE = "nvidia.com/gpu"
 RAY_TAG = "dagster-ray/config"
@@ -29,6 +32,11 @@ class Needs:
     cpu: int = 1
     memory_gb: int = 2
     gpu: int = 0
+
+    @property
+    def pool(self) -> str | None:
+        """The pool whose slots are GPUs, for a step that needs one."""
+        return GPU_POOL if self.gpu else None
 
     @property
     def op_tags(self) -> dict[str, Any]:

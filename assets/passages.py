@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 
@@ -125,7 +126,7 @@ def _of_passages(model: Model) -> Model:
 
         return embedded
 
-    return Model(model.identity, load)
+    return replace(model, load=load)
 
 
 def _with_vectors(batch: pa.RecordBatch, made: Rows) -> Rows:

@@ -198,14 +198,13 @@ def _reclustered(
     models: Models,
 ) -> StoredClustering:
     """A full clustering, under the ids of the one before, with the names of known people."""
-    from ml.device import pick_device
     from ml.faces import same_person_distance
     from ml.people.clustering import PeopleOptions, cluster_people
     from ml.people.known import name_people
 
     near = same_person_distance(model) if model != OFF else 0.0
     videos = [video_of(key) for key in items.keys]
-    options = PeopleOptions(device=pick_device(models.device))
+    options = PeopleOptions(device=models.own_device())
     found = cluster_people(items.z, videos, same_person_distance=near, options=options)
     named = name_people(items.z, videos, found.labels, known.known, same_person_distance=near)
     by_picture = (named.labels >= 0) & (found.probabilities == 0)

@@ -7,17 +7,18 @@ opened by the step that needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from assets import models
 from assets.batches import BatchRegistry
 from assets.clickhouse import ClickHouse
 from assets.datasets import DatasetStore
+from assets.devices import claimed_device
 from assets.models import Model
 from assets.storage import Storage
 from ml.profiles import Profile, profile
@@ -107,6 +108,36 @@ class Models(dg.ConfigurableResource):
     device: str = "auto"
     workers: int = 1
     tessdata: str = ""
+    # Where steps of this machine claim GPUs; without it they share the first.
+    state: str = ""
+    _step: ExitStack | None = PrivateAttr(default=None)
+    _own_device: str = PrivateAttr(default="")
+    _say: Callable[[str], None] = PrivateAttr(default=print)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Models]:
+        """Dagster's own hook, around a step: the GPU that it claimed is let go of at its end."""
+        with ExitStack() as step:
+            self._step, self._own_device = step, ""
+            self._say = context.log.info if context.log else print
+            yield self
+
+    def own_device(self) -> str:
+        """Where models run: in a step a GPU of its own, claimed when it is first asked for.
+
+        Outside of steps, as for a search, the first GPU is shared.
+
+        Raises:
+            ValueError: the GPU that is asked for is not there.
+        """
+        from ml.device import pick_device
+
+        if self._step is None or not self.state:
+            return pick_device(self.device)
+        if not self._own_device:
+            claim = claimed_device(self.device, Path(self.state) / "gpus", self._say)
+            self._own_device = self._step.enter_context(claim)
+        return self._own_device
 
     @property
     def profile(self) -> Profile:

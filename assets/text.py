@@ -5,6 +5,7 @@ One step, so that the text model is loaded once for whole texts and for their pa
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import dagster as dg
@@ -32,6 +33,7 @@ from ml.schemas import ASR, OCR, PASSAGE_EMBEDDINGS, PASSAGES, TEXT, VIDEOS
     partitions_def=BATCHES,
     can_subset=True,
     op_tags=MODEL.op_tags,
+    pool=MODEL.pool,
 )
 def text(
     context: dg.AssetExecutionContext, library: Library, models: Models
@@ -39,7 +41,7 @@ def text(
     """Gather the text of each channel and embed it, whole and in passages."""
     wanted = {key.path[-1] for key in context.selected_asset_keys}
     model = models.text_embedder()
-    embedder = Model(model.identity, cache(model.load))
+    embedder = replace(model, load=cache(model.load))
     if TEXT.name in wanted:
         yield _whole_texts(context, library, embedder)
     if PASSAGES.name in wanted:

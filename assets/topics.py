@@ -63,14 +63,12 @@ def topics(
     context: dg.AssetExecutionContext, library: Library, models: Models, tables: Tables
 ) -> Iterator[dg.MaterializeResult]:
     """Take new videos into their topics, or find the topics anew where that is due."""
-    from ml.device import pick_device
-
     context.log.info("topics: looking for new videos")
     inputs = TopicInputs(tables, context.log.info)
     with index_folder(library, FOLDER) as folder:
         before = load(folder, library.storage.url(f"indexes/{FOLDER}"))
         _require_loaded(before, library, inputs)
-        stored = _brought_up(context, before, library, tables, inputs, pick_device(models.device))
+        stored = _brought_up(context, before, library, tables, inputs, models.own_device())
         if stored is not before:
             save(folder, stored)
         fingerprint = fingerprint_of(folder)

@@ -12,13 +12,13 @@ import io
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ml.device import half_precision, in_halves
+from ml.device import FittingBatches, half_precision
 from ml.failures import ModelUnavailable
 from ml.loading import identity, load
 from ml.schemas import CAPTIONS
@@ -67,6 +67,7 @@ class VideoCaptioner:
         self._ends = _end_tokens(network, self._processor.tokenizer)
         self.model = identity(model_id, network)
         self.batch_size = self._accepted(batch_size, model_id, profile)
+        self._batches = FittingBatches(self.batch_size)
 
     def describe(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """`frames` in (``FRAMES`` rows, a video's together), `captions` out, in the videos' order.
@@ -78,7 +79,8 @@ class VideoCaptioner:
         """
         videos = few_frames(batches)
         while group := list(islice(videos, self.batch_size)):
-            captions = in_halves(self._captions, [jpegs for _, jpegs in group])
+            parts = self._batches.run(self._captions, [jpegs for _, jpegs in group])
+            captions = chain.from_iterable(parts)
             rows = [
                 {
                     "video_id": video_id,

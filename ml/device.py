@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import torch
 
-T = TypeVar("T")
 R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+
+# What libraries say that do not raise torch's own error: cuBLAS and the CUDA runtime.
+_OUT_OF_MEMORY = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 
 
 def pick_device(wanted: str = "auto") -> str:
@@ -25,6 +30,11 @@ def pick_device(wanted: str = "auto") -> str:
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {wanted!r} is asked for, but torch sees no CUDA device")
     return wanted
+
+
+def device_number(device: str) -> int:
+    """1 of ``cuda:1``, 0 of ``cuda``: for libraries that take a number instead of a name."""
+    return int(device.partition(":")[2] or 0)
 
 
 def quiet_onnxruntime() -> None:
@@ -46,25 +56,64 @@ def half_precision(device: str) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
-def in_halves(run: Callable[[Sequence[T]], Iterable[R]], items: Sequence[T]) -> list[R]:
-    """``run(items)``, in two halves (and so on) when the device is out of memory.
+class FittingBatches:
+    """Runs a model in batches; where one does not fit, in batches half as large from then on.
 
-    Args:
-        run: gives one result for each item, in order.
-        items: what to run on; a sequence that can be sliced.
+    Attributes:
+        size: items in a batch, at most. It is not raised again: running out of memory costs more
+            than a smaller batch does.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def run(self, work: Callable[[Any], R], items: Any) -> Iterator[R]:
+        """``work`` of one batch after another, in order.
+
+        Args:
+            work: takes a slice of ``items`` and computes it before it returns.
+            items: a sequence, array or tensor.
+
+        Raises:
+            torch.OutOfMemoryError: a single item does not fit.
+        """
+        done = 0
+        while done < len(items):
+            batch = items[done : done + self.size]
+            try:
+                result = work(batch)
+            except RuntimeError as error:
+                _refuse_others(error, len(batch))
+            else:
+                yield result
+                done += len(batch)
+                continue
+            # Outside the handler: there the exception still holds the failed step's tensors.
+            self._halve(len(batch))
+
+    def _halve(self, failed: int) -> None:
+        import torch
+
+        self.size = failed // 2
+        _log.warning("a batch of %d is out of memory: going on with %d", failed, self.size)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _refuse_others(error: RuntimeError, batch: int) -> None:
+    """Return when half the batch may fit.
 
     Raises:
-        torch.OutOfMemoryError: a single item does not fit.
+        RuntimeError: the error, when it is another one.
+        torch.OutOfMemoryError: nothing is left to halve.
     """
     import torch
 
-    try:
-        return list(run(items))
-    except torch.OutOfMemoryError:
-        if len(items) < 2:
-            raise
-    # Outside the handler: there the exception still holds the failed step's tensors.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(items) // 2
-    return in_halves(run, items[:middle]) + in_halves(run, items[middle:])
+    full = isinstance(error, torch.OutOfMemoryError)
+    if not full and not any(said in str(error) for said in _OUT_OF_MEMORY):
+        raise error
+    if batch < 2:
+        raise torch.OutOfMemoryError(
+            "a single item does not fit into the device's memory: take a smaller model or a GPU "
+            f"with more memory ({error})"
+        ) from error

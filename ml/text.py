@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ml.device import half_precision, in_halves
+from ml.device import FittingBatches, half_precision
 from ml.failures import ModelUnavailable
 from ml.loading import identity, load, load_model
 from ml.schemas import TEXT
@@ -76,7 +76,7 @@ class TextEmbedder:
         network = load_model(place, profile, optional=("pooler.",), dtype=half_precision(device))
         self._tokenizer = load(place, profile, AutoTokenizer.from_pretrained)
         self._network, self._device = network.to(device), device
-        self._batch_size = batch_size
+        self._batches = FittingBatches(batch_size)
         self._language = language_detector()
         is_e5 = bool(_E5.search(Path(model_id).name))
         self._passage, self._query = ("passage: ", "query: ") if is_e5 else ("", "")
@@ -119,13 +119,9 @@ class TextEmbedder:
         # Pieces of like length together waste least on padding.
         pieces.sort(key=lambda piece: piece.tokens)
         sums = np.zeros((len(texts), self.dimension), np.float32)
-        for start in range(0, len(pieces), self._batch_size):
-            batch = pieces[start : start + self._batch_size]
-            vectors: list[np.ndarray] = in_halves(
-                self._step, [before + piece.text for piece in batch]
-            )
-            for piece, vector in zip(batch, vectors, strict=True):
-                sums[piece.row] += vector * piece.tokens
+        parts = self._batches.run(self._step, [before + piece.text for piece in pieces])
+        for piece, vector in zip(pieces, chain.from_iterable(parts), strict=True):
+            sums[piece.row] += vector * piece.tokens
         return unit(sums)
 
     def _pieces(self, row: int, text: str) -> Iterator[_Piece]:

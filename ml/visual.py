@@ -10,25 +10,32 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from ml.device import half_precision, in_halves
+from ml.device import FittingBatches, half_precision
 from ml.failures import ModelUnavailable
 from ml.loading import identity, load, load_model
+from ml.preparation import Preparation, Prepared, rgb
 from ml.schemas import VISUAL
 
 PACKAGED = "packaged:layout-descriptor"
-# Threads that decode and resize while the model computes: PIL lets go of the interpreter lock.
-# One thread prepares some 150 frames of 640 x 360 a second.
+# Threads that decode and resize while the model computes, without the interpreter's lock. One
+# prepares some 500 frames of 768 x 432 a second.
 DECODERS = 4
+# Frames that a thread takes at once: a handover costs as much as a tenth of a frame.
+FRAMES_AT_ONCE = 8
 # Batches that are being prepared ahead of the model.
 BATCHES_AHEAD = 2
+# Frames in one step of the model. A GPU waits for Python with 32: starting the kernels of a small
+# tower takes longer than running them.
+BATCH_ON_CPU, BATCH_ON_GPU = 32, 256
 
-Prepared = dict[str, np.ndarray]
+# Waits for what a model was started on; float[n, d].
+Answer = Callable[[], np.ndarray]
 
 
 class TextSearchOff(Exception):
@@ -74,7 +81,12 @@ class TextTower(Protocol):
 
 
 def load_image_embedder(
-    model_id: str, *, profile: str, device: str = "cpu", batch_size: int = 32
+    model_id: str,
+    *,
+    profile: str,
+    device: str = "cpu",
+    batch_size: int | None = None,
+    workers: int = DECODERS,
 ) -> ImageEmbedder:
     """The image embedder of a profile.
 
@@ -83,14 +95,18 @@ def load_image_embedder(
             model or an image backbone with a ``pooler_output``.
         profile: the profile's name, for the error message.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        batch_size: frames in one step of the model; halved where they do not fit.
+        batch_size: frames in one step of the model, by default what suits the device; halved where
+            they do not fit.
+        workers: threads that decode.
 
     Raises:
         ModelUnavailable: it cannot be loaded.
     """
     if model_id == PACKAGED:
-        return LayoutEmbedder()
-    return LearnedEmbedder(model_id, profile, device, batch_size)
+        return LayoutEmbedder(workers)
+    if batch_size is None:
+        batch_size = BATCH_ON_GPU if device.startswith("cuda") else BATCH_ON_CPU
+    return LearnedEmbedder(model_id, profile, device, batch_size, workers)
 
 
 def load_text_tower(model_id: str, *, profile: str, device: str = "cpu") -> TextTower:
@@ -118,26 +134,61 @@ class _Row(NamedTuple):
 def _embedded(
     batches: Iterable[pa.RecordBatch],
     prepare: Callable[[bytes], Any],
-    embed: Callable[[Sequence[Any]], np.ndarray],
+    start: Callable[[Sequence[Any]], Answer],
     batch_size: int,
+    workers: int,
     model: str,
 ) -> Iterator[pa.RecordBatch]:
-    """Decode ahead in threads, embed ``batch_size`` frames at a time, across videos."""
-    ahead: deque[tuple[_Row, Future[Any]]] = deque()
-    with ThreadPoolExecutor(DECODERS, "kadr-visual") as pool:
+    """Decode ahead in threads, embed ``batch_size`` frames at a time, across videos.
+
+    A batch is started before the answer to the one before is asked for, so that a GPU has its next
+    work when it ends the last.
+    """
+    running: tuple[list[_Row], Answer] | None = None
+    for rows, prepared in _prepared(batches, prepare, batch_size, workers):
+        started = start(prepared)
+        if running is not None:
+            yield _output(*running, model)
+        running = rows, started
+    if running is not None:
+        yield _output(*running, model)
+
+
+def _prepared(
+    batches: Iterable[pa.RecordBatch],
+    prepare: Callable[[bytes], Any],
+    batch_size: int,
+    workers: int,
+) -> Iterator[tuple[list[_Row], list[Any]]]:
+    """``batch_size`` frames at a time, decoded ahead."""
+
+    def prepare_all(frames: list[tuple[_Row, bytes]]) -> list[Any]:
+        return [prepare(jpeg) for _, jpeg in frames]
+
+    ahead: deque[tuple[list[_Row], list[Future[list[Any]]]]] = deque()
+    frames = _frames(batches)
+    with ThreadPoolExecutor(workers, "kadr-visual") as pool:
         try:
-            for row, jpeg in _rows(batches):
-                ahead.append((row, pool.submit(prepare, jpeg)))
-                if len(ahead) >= batch_size * (BATCHES_AHEAD + 1):
-                    yield _output(ahead, batch_size, embed, model)
+            while group := list(islice(frames, batch_size)):
+                parts = [
+                    pool.submit(prepare_all, group[i : i + FRAMES_AT_ONCE])
+                    for i in range(0, len(group), FRAMES_AT_ONCE)
+                ]
+                ahead.append(([row for row, _ in group], parts))
+                if len(ahead) > BATCHES_AHEAD:
+                    yield _finished(*ahead.popleft())
             while ahead:
-                yield _output(ahead, batch_size, embed, model)
+                yield _finished(*ahead.popleft())
         finally:
-            for _, future in ahead:
+            for future in chain.from_iterable(parts for _, parts in ahead):
                 future.cancel()
 
 
-def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[_Row, bytes]]:
+def _finished(rows: list[_Row], parts: list[Future[list[Any]]]) -> tuple[list[_Row], list[Any]]:
+    return rows, [prepared for part in parts for prepared in part.result()]
+
+
+def _frames(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[_Row, bytes]]:
     for batch in batches:
         columns = [batch.column(name) for name in (*_Row._fields, "jpeg")]
         for values in zip(*columns, strict=True):
@@ -145,17 +196,11 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[_Row, bytes]]:
             yield _Row(*row), jpeg
 
 
-def _output(
-    ahead: deque[tuple[_Row, Future[Any]]],
-    batch_size: int,
-    embed: Callable[[Sequence[Any]], np.ndarray],
-    model: str,
-) -> pa.RecordBatch:
-    taken = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
-    vectors = unit(embed([future.result() for _, future in taken]))
-    columns = dict(zip(_Row._fields, zip(*(row for row, _ in taken), strict=True), strict=True))
+def _output(rows: list[_Row], answer: Answer, model: str) -> pa.RecordBatch:
+    vectors = unit(answer())
+    columns = dict(zip(_Row._fields, zip(*rows, strict=True), strict=True))
     arrays = [pa.array(columns[name], VISUAL.schema.field(name).type) for name in _Row._fields]
-    arrays += [as_list_array(vectors), pa.array([model] * len(taken))]
+    arrays += [as_list_array(vectors), pa.array([model] * len(rows))]
     return pa.record_batch(arrays, schema=VISUAL.schema)
 
 
@@ -211,13 +256,19 @@ class LayoutEmbedder:
     model = f"layout-descriptor@{LAYOUT_VERSION}"
     dimension = LAYOUT_DIMENSION
 
+    def __init__(self, workers: int = DECODERS) -> None:
+        self._workers = workers
+
     def embed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """See `ImageEmbedder.embed`."""
 
         def describe(jpeg: bytes) -> np.ndarray:
-            return layout_descriptor(_rgb(jpeg))
+            return layout_descriptor(rgb(jpeg))
 
-        return _embedded(batches, describe, np.stack, 32, self.model)
+        def stacked(vectors: Sequence[np.ndarray]) -> Answer:
+            return lambda: np.stack(vectors)
+
+        return _embedded(batches, describe, stacked, BATCH_ON_CPU, self._workers, self.model)
 
 
 def layout_descriptor(picture: np.ndarray) -> np.ndarray:
@@ -286,103 +337,20 @@ def _edges(small: np.ndarray) -> np.ndarray:
     return np.asarray(roots.ravel())
 
 
-def _rgb(jpeg: bytes) -> np.ndarray:
-    """uint8[h, w, 3] RGB."""
-    import cv2
-
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError("a frame's JPEG cannot be decoded")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-
-
 # ---------------------------------------------------------------- learned models
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """From a JPEG to what the model takes, as the checkpoint's image processor says.
-
-    The plain recipe (resize, centre crop, scale, normalise) is done here: resized by PIL in
-    threads, as the processors of transformers do, and kept as uint8; the arithmetic runs on the
-    device. That moves a quarter of the bytes and leaves Python's interpreter lock alone. Any
-    other recipe (SigLIP2's variable resolution) goes through the processor itself.
-    """
-
-    processor: Any
-    plain: bool
-
-    @classmethod
-    def of(cls, processor: Any) -> Preparation:
-        """Decide by the processor's settings."""
-        size = dict(getattr(processor, "size", None) or {})
-        plain = (
-            bool(getattr(processor, "do_resize", False))
-            and (set(size) == {"height", "width"} or set(size) == {"shortest_edge"})
-            and bool(getattr(processor, "do_rescale", False))
-            and bool(getattr(processor, "do_normalize", False))
-            and not getattr(processor, "do_pad", False)
-            # Without a crop, a shortest edge gives pictures of different sizes: no batch.
-            and ("shortest_edge" not in size or bool(getattr(processor, "do_center_crop", False)))
-        )
-        return cls(processor, plain)
-
-    def __call__(self, jpeg: bytes) -> Prepared:
-        """uint8[h, w, 3] ``pixels``, or the processor's own arrays for one picture."""
-        import io
-
-        from PIL import Image
-
-        picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
-        if self.plain:
-            return {"pixels": self._resized(picture)}
-        arrays = self.processor(images=[picture], return_tensors="np")
-        return {name: np.asarray(value)[0] for name, value in arrays.items()}
-
-    def _resized(self, picture: Any) -> np.ndarray:
-        size = dict(self.processor.size)
-        if "shortest_edge" in size:
-            width, height = _shortest_edge(picture.size, int(size["shortest_edge"]))
-        else:
-            width, height = int(size["width"]), int(size["height"])
-        pixels = np.asarray(picture.resize((width, height), self.processor.resample))
-        if not getattr(self.processor, "do_center_crop", False):
-            return pixels
-        crop = dict(self.processor.crop_size)
-        return _centre(pixels, int(crop["height"]), int(crop["width"]))
-
-    def normalised(self, pixels: Any, dtype: Any) -> Any:
-        """uint8[n, h, w, 3] on the device as dtype[n, 3, h, w], scaled and normalised."""
-        import torch
-
-        mean = torch.tensor(self.processor.image_mean, device=pixels.device)
-        std = torch.tensor(self.processor.image_std, device=pixels.device)
-        values = (pixels.float() * self.processor.rescale_factor - mean) / std
-        return values.permute(0, 3, 1, 2).contiguous().to(dtype)
-
-
-def _shortest_edge(size: tuple[int, int], edge: int) -> tuple[int, int]:
-    width, height = size
-    if width <= height:
-        return edge, int(edge * height / width)
-    return int(edge * width / height), edge
-
-
-def _centre(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Crop to the middle, padding with black where the picture is smaller."""
-    down, across = max(0, height - pixels.shape[0]), max(0, width - pixels.shape[1])
-    if down or across:
-        before = ((down + 1) // 2, (across + 1) // 2)
-        pad = ((before[0], down - before[0]), (before[1], across - before[1]), (0, 0))
-        pixels = np.pad(pixels, pad)
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    return pixels[top : top + height, left : left + width]
 
 
 class LearnedEmbedder:
     """An image-text model's image tower, or an image backbone, in transformers."""
 
-    def __init__(self, model_id: str, profile: str, device: str, batch_size: int) -> None:
+    def __init__(
+        self,
+        model_id: str,
+        profile: str,
+        device: str,
+        batch_size: int,
+        workers: int = DECODERS,
+    ) -> None:
         from transformers import AutoImageProcessor
 
         self._dtype = half_precision(device)
@@ -391,31 +359,50 @@ class LearnedEmbedder:
         processor = load(model_id, profile, AutoImageProcessor.from_pretrained, backend="pil")
         self._network = network.to(device)
         self._prepare = Preparation.of(processor)
-        self._device, self._batch_size = device, batch_size
+        self._normalised = (
+            self._prepare.normaliser(device, self._dtype) if self._prepare.plain else None
+        )
+        self._device, self._workers = device, workers
+        self._batches = FittingBatches(batch_size)
         self.model = identity(model_id, network)
         self.dimension = self._measured_dimension(model_id, profile)
 
     def embed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """See `ImageEmbedder.embed`."""
-        return _embedded(batches, self._prepare, self._vectors, self._batch_size, self.model)
+        size = self._batches.size
+        return _embedded(batches, self._prepare, self._started, size, self._workers, self.model)
 
-    def _vectors(self, prepared: Sequence[Prepared]) -> np.ndarray:
-        rows: list[np.ndarray] = in_halves(self._step, prepared)
-        return np.stack(rows)
-
-    def _step(self, prepared: Sequence[Prepared]) -> np.ndarray:
-        """float32[n, d] of prepared pictures, in one step of the model."""
+    def _started(self, prepared: Sequence[Prepared]) -> Answer:
         import torch
 
-        inputs = {}
-        for name in prepared[0]:
-            values = torch.from_numpy(np.stack([p[name] for p in prepared])).to(self._device)
-            floating = values.dtype.is_floating_point
-            inputs[name] = values.to(self._dtype) if floating else values
-        if self._prepare.plain:
-            inputs = {"pixel_values": self._prepare.normalised(inputs["pixels"], self._dtype)}
+        parts = list(self._batches.run(self._step, prepared))
+        return lambda: np.asarray(torch.cat(parts).cpu().numpy())
+
+    def _step(self, prepared: Sequence[Prepared]) -> Any:
+        """float32[n, d] of prepared pictures on the device, in one step of the model.
+
+        A GPU may still be at work when it returns.
+        """
+        import torch
+
+        inputs = {name: self._on_device([p[name] for p in prepared]) for name in prepared[0]}
+        if self._normalised is not None:
+            inputs = {"pixel_values": self._normalised(inputs["pixels"])}
         with torch.inference_mode():
-            return np.asarray(self._features(inputs).float().cpu().numpy())
+            return self._features(inputs).float()
+
+    def _on_device(self, arrays: Sequence[np.ndarray]) -> Any:
+        """The stacked arrays on the device, numbers with a point in the model's precision."""
+        import torch
+
+        shape = (len(arrays), *arrays[0].shape)
+        tensors = [torch.from_numpy(array) for array in arrays]
+        on_gpu = self._device.startswith("cuda")
+        # From pinned memory a copy waits for nobody, and nobody for it.
+        pinned = torch.empty(shape, dtype=tensors[0].dtype, pin_memory=on_gpu)
+        torch.stack(tensors, out=pinned)
+        values = pinned.to(self._device, non_blocking=True)
+        return values.to(self._dtype) if values.dtype.is_floating_point else values
 
     def _features(self, inputs: dict[str, Any]) -> Any:
         if hasattr(self._network, "get_image_features"):

@@ -85,6 +85,7 @@ def resources(settings: Settings) -> dict[str, Any]:
             device=settings.device,
             workers=settings.worker_count,
             tessdata=settings.tessdata,
+            state=str(settings.state_dir),
         ),
         "tables": Tables(url=settings.clickhouse),
         "source": Source(

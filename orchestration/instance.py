@@ -19,6 +19,8 @@ import dagster as dg
 import yaml
 from dagster._core.instance.ref import InstanceRef
 
+from assets.devices import GPU_POOL
+from ml.gpu_use import gpu_count
 from orchestration.launcher import HOST_TAG, PID_TAG, is_dead
 from orchestration.settings import Settings, settled
 
@@ -27,6 +29,7 @@ CONFIG = Path(__file__).parent.parent / "dagster.yaml"
 _POSTGRES = "storage:\n  postgres:\n    postgres_url:\n      env: KADR_POSTGRES_URL\n"
 _SCHEMES = ("postgresql://", "postgresql+psycopg2://")
 _MARK = "# Written by Kadr and kept up to date until you edit it: "
+_NO_BOUND = 64  # more steps than ever run at a time
 _UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -101,6 +104,7 @@ def open_here(settings: Settings) -> Iterator[dg.DagsterInstance]:
     try:
         ref = InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)
         with dg.DagsterInstance.from_ref(ref) as instance:
+            set_gpu_slots(instance, settings)
             yield instance
     except Exception as error:
         if not _is_of_postgres(error):
@@ -137,14 +141,40 @@ def end_dead_runs(instance: dg.DagsterInstance) -> int:
     dead = [run for run in unfinished if is_dead(run)]
     for run in dead:
         instance.report_run_failed(run, "the process that drove this run was killed")
+        # Its steps' slots in pools are nobody's now.
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return len(dead)
+
+
+def set_gpu_slots(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Let as many steps of the pool run at a time as there are GPUs."""
+    slots = gpu_slots(settings, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    instance.event_log_storage.set_concurrency_slots(GPU_POOL, slots)
+
+
+def gpu_slots(settings: Settings, visible: str | None = None) -> int:
+    """``KADR_GPUS``, or the GPUs of this machine that ``visible`` leaves.
+
+    Where there are none, the pool keeps no step back: models share the cores.
+    """
+    if settings.gpus:
+        return settings.gpus
+    if settings.device.startswith("cuda:"):
+        return 1
+    here = gpu_count() if settings.device in ("auto", "cuda") else 0
+    if visible is not None:
+        here = min(here, len([name for name in visible.split(",") if name.strip()]))
+    return here or _NO_BOUND
 
 
 def main() -> None:
     """Prepare the instance, then become the command that was given."""
     if len(sys.argv) < 2:
         sys.exit("usage: python -m orchestration.instance COMMAND ...")
-    prepare(settled())
+    settings = settled()
+    prepare(settings)
+    with open_here(settings):  # sets the slots of its pools
+        pass
     os.execvp(sys.argv[1], sys.argv[1:])
 
 

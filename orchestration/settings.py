@@ -34,6 +34,7 @@ class Settings:
     captions_model: str = ""
     captions_language: str = "en"
     device: str = "auto"
+    gpus: int = 0
     tessdata: str = ""
     known_people: str = ""
     taxonomy: str = ""

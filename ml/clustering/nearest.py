@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ml.device import device_number
+
 # Up to here every row is compared with every other: 2 s on one core for 20,000 x 50.
 EXACT_ROWS = 20_000
 # Beyond, rows are sorted into 2 sqrt(n) cells and compared with those of the nearest 16: 100,000
@@ -55,7 +57,7 @@ def _index(z: np.ndarray, device: str) -> Any:
     index: Any = faiss.IndexFlatL2(k)
     if device.startswith("cuda") and hasattr(faiss, "StandardGpuResources"):
         # Written from FAISS's documentation and never run: no machine with a GPU was at hand.
-        index = faiss.index_cpu_to_all_gpus(index)
+        index = faiss.index_cpu_to_gpus_list(index, gpus=[device_number(device)])
     elif n > EXACT_ROWS:
         index = faiss.IndexIVFFlat(index, k, round(_CELLS_PER_ROOT * n**0.5))
         index.nprobe = _PROBES

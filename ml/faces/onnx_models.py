@@ -44,6 +44,7 @@ _MOST_OVERLAP = 0.4
 # Not measured here: no such network was at hand. InsightFace's examples call .65 and more sure.
 SURE_SCORE = 0.65
 _CHIPS_PER_BATCH = 32
+_CUDA = "CUDAExecutionProvider"
 
 
 class OnnxModels:
@@ -140,12 +141,12 @@ def _normalised(pictures: U8, scale: float) -> F32:
 def _session(file: Path, device: str) -> Any:
     import onnxruntime
 
-    from ml.device import quiet_onnxruntime
+    from ml.device import device_number, quiet_onnxruntime
 
     quiet_onnxruntime()
-    wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-    there = set(onnxruntime.get_available_providers())
-    providers = [name for name in wanted if name in there] + ["CPUExecutionProvider"]
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.startswith("cuda") and _CUDA in onnxruntime.get_available_providers():
+        providers.insert(0, (_CUDA, {"device_id": device_number(device)}))
     return onnxruntime.InferenceSession(str(file), providers=providers)
 
 

@@ -53,11 +53,11 @@ class Crop:
     box: tuple[float, float, float, float]
 
 
-def ocr_engine(threads: int, cuda: bool, recogniser: Path | None = None) -> Any:
+def ocr_engine(threads: int, device: str = "cpu", recogniser: Path | None = None) -> Any:
     """RapidOCR with its packaged models, or with another recogniser file (ONNX)."""
     from rapidocr import RapidOCR
 
-    from ml.device import quiet_onnxruntime
+    from ml.device import device_number, quiet_onnxruntime
 
     quiet_onnxruntime()
     params: dict[str, Any] = {
@@ -65,7 +65,8 @@ def ocr_engine(threads: int, cuda: bool, recogniser: Path | None = None) -> Any:
         "Det.limit_side_len": DETECTION_SIDE_PX,
         "Det.limit_type": "max",
         "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-        "EngineConfig.onnxruntime.use_cuda": cuda,
+        "EngineConfig.onnxruntime.use_cuda": device.startswith("cuda"),
+        "EngineConfig.onnxruntime.cuda_ep_cfg.device_id": device_number(device),
     }
     if recogniser is not None:
         params["Rec.model_path"] = str(recogniser)

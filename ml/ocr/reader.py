@@ -224,7 +224,7 @@ def load_reader(
     packaged = model_id == PACKAGED
     file = None if packaged else recogniser_file(model_id, profile)
     try:
-        engine = ocr_engine(threads, device.startswith("cuda"), file)
+        engine = ocr_engine(threads, device, file)
         detector, recogniser = LineDetector(engine), LineRecogniser(engine)
         require_provider(engine, device)
     except Exception as error:

@@ -16,11 +16,12 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
+from ml.device import FittingBatches
 from ml.sound import Samples
 from ml.speech.segments import Segment, record_batches
 from ml.speech.vad import Part, SpeechDetector, Window, parts_of
@@ -90,7 +91,7 @@ class WhisperRecogniser:
 
     def __init__(self, engine: Engine, batch_size: int = 16) -> None:
         self._engine = engine
-        self._batch_size = batch_size
+        self._batches = FittingBatches(batch_size)
         self._detector = SpeechDetector()
         self.model = f"{engine.model}+{self._detector.model}"
 
@@ -105,7 +106,7 @@ class WhisperRecogniser:
     def _spoken(self, parts: Iterator[Part]) -> Iterator[tuple[str, list[Segment]]]:
         evidence = VideoLanguage()
         windows_of_parts = (list(self._detector.windows(part)) for part in parts)
-        for group in _groups(windows_of_parts, BATCHES_IN_HAND * self._batch_size):
+        for group in _groups(windows_of_parts, BATCHES_IN_HAND * self._batches.size):
             windows = [window for part in group for window in part]
             heard = self._in_batches([w.samples for w in windows], self._engine.listen)
             answers = iter(heard)
@@ -155,21 +156,7 @@ class WhisperRecogniser:
     def _in_batches(
         self, items: Sequence[Item], work: Callable[[Sequence[Item]], list[Result]]
     ) -> list[Result]:
-        import torch
-
-        done: list[Result] = []
-        while len(done) < len(items):
-            batch = items[len(done) : len(done) + self._batch_size]
-            try:
-                done += work(batch)
-                continue
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise
-            # Outside the handler: the error's traceback holds the batch's tensors.
-            self._batch_size = len(batch) // 2
-            torch.cuda.empty_cache()
-        return done
+        return list(chain.from_iterable(self._batches.run(work, items)))
 
 
 class VideoLanguage:

@@ -171,7 +171,7 @@ def test_step_is_halved_until_it_fits(idefics3: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(captioner, "_captions", small_device)
     assert described(captioner, UNLIKE) == whole
-    assert sizes == [3, 1, 2, 1, 1]
+    assert sizes == [3, 1, 1, 1]
 
 
 def test_processor_that_takes_one_video_at_a_time_gets_one(
