@@ -110,7 +110,8 @@ def test_every_ok_video_is_in_indexes_and_topics(finished: Kadr) -> None:
 def test_search_names_the_second_at_which_it_is_said(finished: Kadr, sample: Path) -> None:
     done = finished.run("search", "old silver coins", "--json")
     best = json.loads(done.stdout)["answers"][0]
-    assert (best["video_id"], best["match"]["channel"]) == ("money-01", "speech")
+    assert best["video_id"] == "money-01"
+    assert best["channels"].keys() >= {"title", "speech"}
     (start_s, end_s) = finished.query(
         "SELECT min(start_s), max(end_s) FROM asr_segments"
         " WHERE video_id = 'money-01' AND text LIKE '%coins%'"
