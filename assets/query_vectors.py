@@ -67,7 +67,7 @@ def model_of(models: Models, kind: str) -> Model:
     return models.image_embedder() if kind == "visual" else models.text_embedder()
 
 
-def encoder(models: Models, kind: str, translator: Translator | None) -> Encoder | None:
+def load_encoder(models: Models, kind: str, translator: Translator | None) -> Encoder | None:
     """The encoder of a kind; None where the model has no text side."""
     from ml.search.translation import is_english_only
     from ml.visual import TextSearchOff

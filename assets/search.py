@@ -24,7 +24,7 @@ from assets.index_copies import kept_here
 from assets.indexes import INDEXES, fetch_folder
 from assets.lexical import LEXICAL, VOCABULARY, VOCABULARY_FILE
 from assets.models import OFF
-from assets.query_vectors import Encoder, encoder, kind_of, model_of
+from assets.query_vectors import Encoder, kind_of, load_encoder, model_of
 from assets.resources import Library, Models, Tables
 from assets.search_cards import FOLDER as CARDS
 from assets.seen import read_seen
@@ -99,6 +99,7 @@ class Search:
     translation_model: str = ""
     _notes: list[str] = field(default_factory=list)
     _opened_versions: dict[str, str] = field(default_factory=dict)
+    _encoders: dict[str, Encoder | None] = field(default_factory=dict)
 
     def open(self) -> None:
         """Open everything now, models too, so that the first search does not wait.
@@ -106,8 +107,11 @@ class Search:
         Raises:
             NotSearchable: there is no library, or no index that can be read.
         """
-        for part in ("_engine", "_vocabulary", "_encoders"):
+        self.refresh()
+        for part in ("_engine", "_vocabulary"):
             getattr(self, part)
+        for channel in self._engine.dense:
+            self._encoder(channel)
 
     def refresh(self) -> None:
         """Open anew what an ingestion has replaced since; models stay."""
@@ -132,7 +136,8 @@ class Search:
         notes = [*self._notes, *self._words_only(filters.channels)]
         channels = tuple(filters.channels) or tuple(CHANNELS)
         vectors = self._vectors(query, channels, notes)
-        asked = Asked(_lexical(query, self._vocabulary), vectors, channels, self._among(filters))
+        among = self._among(filters, notes)
+        asked = Asked(_lexical(query, self._vocabulary), vectors, channels, among)
         try:
             return Result(query, engine.search(asked, k), notes)
         except IndexDamaged as error:
@@ -147,26 +152,27 @@ class Search:
 
         return parse_query(text, self._slang, _Words(self._vocabulary, self._engine.lexical))
 
-    def _among(self, filters: Filters) -> pa.Array | None:
+    def _among(self, filters: Filters, notes: list[str]) -> pa.Array | None:
         """Ids of the videos that pass the filters; None where there is none."""
         sets: list[pa.Array] = []
         if filters.since is not None:
             sets.append(self._engine.cards.since(filters.since))
         for kind, asked in (("topic", filters.topic), ("person", filters.person)):
             if asked:
-                sets.append(pa.array(sorted(self._videos_of(kind, asked)), pa.large_string()))
+                of_kind = self._videos_of(kind, asked, notes.append)
+                sets.append(pa.array(sorted(of_kind), pa.large_string()))
         if not sets:
             return None
         return reduce(lambda one, other: one.filter(pc.is_in(one, value_set=other)), sets)
 
-    def _videos_of(self, kind: str, asked: str) -> set[str]:
+    def _videos_of(self, kind: str, asked: str, say: Callable[[str], None]) -> set[str]:
         """Videos of a topic or with a person.
 
         Raises:
             NotSearchable: there is no such topic or person.
         """
         names = f"load/{'topics' if kind == 'topic' else 'people'}_named"
-        with self.tables.session(f"looking for a {kind}", self._say) as client:
+        with self.tables.session(f"looking for a {kind}", say) as client:
             asked_for = {"asked": asked}
             ids = [row[0] for row in client.query(sql.statement(names), asked_for).result_rows]
             if not ids:
@@ -178,7 +184,7 @@ class Search:
     def _words_only(self, channels: Sequence[str]) -> Iterator[str]:
         """Notes on the channels that were asked for and have no vectors to compare."""
         for channel in channels:
-            if channel not in self._engine.dense or kind_of(channel) not in self._encoders:
+            if self._encoder(channel) is None:
                 why = "has no image-text model" if channel == "visual" else "has no text model"
                 where = "captions" if channel == "visual" else "words"
                 yield f"{channel} is searched by {where} only: the profile {why}, or no index of it"
@@ -190,24 +196,26 @@ class Search:
     ) -> dict[str, np.ndarray]:
         """Channel to the query's vectors, of the channels that can be asked by vectors."""
         made: dict[str, np.ndarray] = {}
-        by_encoder: dict[str, np.ndarray | None] = {}
+        of_kind: dict[str, np.ndarray | None] = {}
         for channel in channels:
-            kind = kind_of(channel)
-            if channel not in self._engine.dense or kind not in self._encoders:
+            kind, encoder = kind_of(channel), self._encoder(channel)
+            if encoder is None:
                 continue
-            if kind not in by_encoder:
-                by_encoder[kind] = self._encoders[kind].encode(query, notes)
-            if (vectors := by_encoder[kind]) is not None:
+            if kind not in of_kind:
+                of_kind[kind] = encoder.encode(query, notes)
+            if (vectors := of_kind[kind]) is not None:
                 made[channel] = vectors
         return made
 
-    @cached_property
-    def _encoders(self) -> dict[str, Encoder]:
-        """What turns a query into vectors, for texts and for pictures, as far as models can."""
-        kinds = {kind_of(channel) for channel in self._engine.dense}
-        translator = self._translator if kinds else None
-        made = {kind: encoder(self.models, kind, translator) for kind in sorted(kinds)}
-        return {kind: encoder for kind, encoder in made.items() if encoder is not None}
+    def _encoder(self, channel: str) -> Encoder | None:
+        """What turns a query into vectors of the channel, loaded when it is first asked for; None
+        where there is no index or no model for it."""
+        if channel not in self._engine.dense:
+            return None
+        kind = kind_of(channel)
+        if kind not in self._encoders:
+            self._encoders[kind] = load_encoder(self.models, kind, self._translator)
+        return self._encoders[kind]
 
     @cached_property
     def _translator(self) -> Translator | None:
@@ -327,10 +335,6 @@ class Search:
         wanted = {f"indexes/{name}/manifest.json" for name in (*DENSE.values(), LEXICAL)}
         wanted |= {f"indexes/{CARDS}/{CARDS_FILE}", f"indexes/{VOCABULARY}/{VOCABULARY_FILE}"}
         return {file.key: file.etag for file in files if file.key in wanted}
-
-    def _say(self, text: str) -> None:
-        if text not in self._notes:
-            self._notes.append(text)
 
 
 def _lexical(query: Query, vocabulary: Vocabulary) -> list[LexicalQuery]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.index_files import FORMAT, MANIFEST, Manifest, read_manifest
+from ml.index_files import FORMAT, MANIFEST, Changes, Manifest, read_manifest
 from ml.neighbours.gpu import device_of
 from ml.neighbours.index import VectorIndex, clean_batch
 from ml.neighbours.options import EXACT, IndexOptions, IndexReport
@@ -36,8 +36,7 @@ def update_index(
     Only batches that are new or have another fingerprint are read. All of them are read, twice,
     when the index has to be trained: when it first passes `exact_limit` or `sq8_limit`, and when
     it has grown to four times what it was trained for. When nothing changed, no file is written;
-    checksums are compared, about 1 s per GB.
-    An index of an older format is built from nothing.
+    checksums are compared, about 1 s per GB. An index of an older format is built from nothing.
 
     Args:
         folder: local folder of the index; made when missing.
@@ -57,19 +56,11 @@ def update_index(
     device_of(options.device)
     old = None if rebuild else _manifest_of(folder, model)
     is_old = old is not None and old.format != FORMAT
-    have = {} if old is None or is_old else {n: e.fingerprint for n, e in old.batches.items()}
-    gone = [name for name in have if name not in wanted]
-    touched = [name for name in sorted(wanted) if have.get(name) != wanted[name]]
-    replaced = sum(name in have for name in touched)
-    report: dict[str, Any] = {
-        "added": len(touched) - replaced,
-        "replaced": replaced,
-        "removed": len(gone),
-        "unchanged": len(wanted) - len(touched),
-    }
-    if gone or touched or is_old or rebuild:
+    held = {} if old is None or is_old else old.batches
+    changes = Changes.between({name: e.fingerprint for name, e in held.items()}, wanted)
+    if changes or is_old or rebuild:
         index = None if old is None or is_old else VectorIndex.load(folder, device="cpu")
-        index = _updated(index, gone, touched, wanted, read, model, options)
+        index = _updated(index, changes, wanted, read, model, options)
         if index is None and old is not None:
             index = VectorIndex.exact(model, old.dimension)
         recall = None if index is None else index.tune(options.recall_target)
@@ -77,7 +68,7 @@ def update_index(
             # Nothing is left that has a vector: what was there shall not be found any more.
             (folder / MANIFEST).unlink(missing_ok=True)
         old = None if index is None else index.save(folder, recall)
-    return _report(report, old, time.monotonic() - started)
+    return _report(changes.counts, old, time.monotonic() - started)
 
 
 def _manifest_of(folder: Path, model: str) -> Manifest | None:
@@ -95,19 +86,18 @@ def _manifest_of(folder: Path, model: str) -> Manifest | None:
 
 def _updated(
     index: VectorIndex | None,
-    gone: Sequence[str],
-    touched: Sequence[str],
+    changes: Changes,
     wanted: Mapping[str, str],
     read: Read,
     model: str,
     options: IndexOptions,
 ) -> VectorIndex | None:
     """The index with its batches changed; None when there is no vector to start one with."""
-    for name in gone:
+    for name in changes.gone:
         if index is not None:
             index.remove(name)
     empty: list[str] = []
-    for name in touched:
+    for name in changes.touched:
         keys, vectors = read(name)
         if index is None and not len(vectors):
             empty.append(name)

@@ -23,7 +23,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.index_files import MANIFEST, IndexDamaged
+from ml.index_files import MANIFEST, Changes, IndexDamaged
 from ml.search.lexical_files import (
     FORMAT,
     LexicalManifest,
@@ -356,22 +356,13 @@ def update_lexical(
     old = read_manifest(folder, verify=True) if there and not rebuild else None
     if old is not None and old.model != lexical_words_model():
         old = None
-    have = {} if old is None else old.batches
-    gone = [name for name in have if name not in wanted]
-    touched = [name for name in sorted(wanted) if have.get(name) != wanted[name]]
-    replaced = sum(name in have for name in touched)
-    counts = {
-        "added": len(touched) - replaced,
-        "replaced": replaced,
-        "removed": len(gone),
-        "unchanged": len(wanted) - len(touched),
-    }
-    if gone or touched or old is None:
+    changes = Changes.between({} if old is None else old.batches, wanted)
+    if changes or old is None:
+        gone, touched = changes.gone, changes.touched
         if old is not None and old.deleted > _MOST_DELETED_SHARE * old.count:
             old, gone, touched = None, [], sorted(wanted)
         old = _write(folder, old, [*gone, *touched], touched, wanted, read)
-    count = 0 if old is None else old.count
-    return LexicalReport(**counts, count=count, seconds=time.monotonic() - started)
+    return LexicalReport(**changes.counts, count=old.count, seconds=time.monotonic() - started)
 
 
 def _write(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -66,7 +66,6 @@ class Query:
         phrases: the words of each quoted part, which stand in this order in what is found.
         corrections: what was changed in ``text``.
         slang: what was looked up for ``variants``, the foremost meaning.
-        language: ISO 639-1 code, empty where not known.
     """
 
     original: str
@@ -76,7 +75,6 @@ class Query:
     phrases: tuple[tuple[str, ...], ...]
     corrections: tuple[Correction, ...]
     slang: tuple[Correction, ...]
-    language: str
 
     @property
     def said(self) -> str:
@@ -92,7 +90,6 @@ def parse_query(
     text: str,
     slang: SlangTable,
     vocabulary: VocabularyLike | None,
-    language: Callable[[str], str] | None = None,
 ) -> Query:
     """A typed query as a `Query`.
 
@@ -100,7 +97,6 @@ def parse_query(
         text: as typed.
         slang: of `ml.search.slang.load_slang`.
         vocabulary: of the library; None corrects nothing.
-        language: a text to its ISO 639-1 code or an empty string: `ml.text.language_detector()`.
 
     Raises:
         QueryError: the query is empty, too long, no text, or has neither letter nor digit.
@@ -121,7 +117,6 @@ def parse_query(
         ),
         corrections=tuple(dict.fromkeys(corrections)),
         slang=tuple(dict.fromkeys(looked_up)),
-        language=language(whole) if language else "",
     )
 
 

@@ -48,7 +48,7 @@ def test_plain_words_stay_as_typed() -> None:
     assert (query.original, query.text) == ("White cat asleep", "White cat asleep")
     assert query.words == ("white", "cat", "asleep")
     assert query.phrases == query.variants == query.corrections == query.slang == ()
-    assert query.said == query.language == ""
+    assert query.said == ""
 
 
 def test_invisible_signs_and_unlike_letters_are_made_plain() -> None:
@@ -82,13 +82,6 @@ def test_sql_and_markup_are_text(text: str) -> None:
     query = parsed(text)
     assert query.text == text
     assert query.words and query.phrases == ()
-
-
-def test_the_language_is_what_the_detector_says() -> None:
-    assert parse_query("рыбалка зимой", NO_SLANG, None, lambda text: "ru").language == "ru"
-
-
-# ---------------------------------------------------------------- phrases
 
 
 @pytest.mark.parametrize("quoted", ['"Белая Ёлка"', "«Белая Ёлка»", "“Белая Ёлка”", "„Белая Ёлка“"])
