@@ -64,7 +64,6 @@ BATCH_SCHEMA = pa.schema(
         pa.field("licensed", pa.bool_(), nullable=True),  # not in lists of before there was one
     ]
 )
-_COLUMNS = pl.Schema(pl.DataFrame(BATCH_SCHEMA.empty_table()).schema)
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})-(\d{3,})")
 # Lists are small (50 KB for 500 videos), so reading many is waiting: 16 at a time, and 256 lists
 # (some 13 MB) in memory.
@@ -411,11 +410,12 @@ class BatchRegistry:
 
     def _scan(self, names: Sequence[str]) -> Iterator[tuple[int, pl.LazyFrame]]:
         """The lists in order, some at a time, with the index of the first."""
+        schema = pl.DataFrame(BATCH_SCHEMA.empty_table()).schema
         with ThreadPoolExecutor(_READERS) as readers:
             for start in range(0, len(names), _LISTS_AT_ONCE):
                 keys = map(_key, names[start : start + _LISTS_AT_ONCE])
                 lists = list(readers.map(self.storage.read_bytes, keys))
-                yield start, pl.scan_parquet(lists, schema=_COLUMNS, missing_columns="insert")
+                yield start, pl.scan_parquet(lists, schema=schema, missing_columns="insert")
 
     def _check_free(self, batch: Batch) -> None:
         if self.exists(batch.name) and self.read(batch.name) != batch:

@@ -84,9 +84,12 @@ def _raise_if_interrupted(result: dg.JobExecutionResult) -> None:
 
 
 def _reasons(result: dg.JobExecutionResult) -> str:
-    failures = [e for e in result.all_events if e.is_step_failure]
-    errors = [(e.step_key, e.step_failure_data.error) for e in failures]
-    lines = [f"{step}: {cause(error).message.strip()}" for step, error in errors if error]
+    """What failed in each step; of a run that failed beside its steps, why that was."""
+    steps = [
+        (e.step_key, e.step_failure_data.error) for e in result.all_events if e.is_step_failure
+    ]
+    runs = [("run", e.job_failure_data.error) for e in result.all_events if e.is_job_failure]
+    lines = [f"{what}: {cause(error).message.strip()}" for what, error in steps or runs if error]
     return "\n".join(lines) or f"run {result.run_id} failed"
 
 

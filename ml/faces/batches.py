@@ -1,8 +1,13 @@
-"""Batches of few different sizes."""
+"""Batches of few different sizes, and smaller ones where a device's memory asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ml.device import FittingBatches
+
+R = TypeVar("R")
 
 
 def batches(count: int, largest: int) -> Iterator[slice]:
@@ -21,3 +26,9 @@ def batches(count: int, largest: int) -> Iterator[slice]:
             size //= 2
         yield slice(start, start + size)
         start += size
+
+
+def in_batches(work: Callable[[Any], R], items: Any, fitting: FittingBatches) -> Iterator[R]:
+    """``work`` of all items, in batches of few sizes that fit; see there for its errors."""
+    for part in batches(len(items), fitting.size):
+        yield from fitting.run(work, items[part])

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from ml.faces.batches import batches
+from ml.device import FittingBatches
+from ml.faces.batches import in_batches
 from ml.faces.boxes import F32, U8, best_of_overlapping, moved, squared
 
 _WINDOW_PX = 12  # the first network's window, at every second pixel
@@ -22,6 +24,7 @@ _PYRAMID = 0.709  # about the square root of 1/2, as in the paper
 # The surest thing that is no face had .976 in 951 pictures without faces, and a tuft of hair .986;
 # faces of 40 px and more that look this way have .995 to 1, in the dark .95 to .99.
 SURE_SCORE = 0.99
+_PICTURES_PER_BATCH = 64  # the finder gives fewer unless they are small
 _CROPS_PER_BATCH = 512  # of 48 px and float32: 14 MB
 
 
@@ -72,6 +75,8 @@ class Detector:
 
         self._device, self._options = device, options or DetectorOptions()
         self._propose, self._refine, self._decide = load_nets(device)
+        self._pictures = FittingBatches(_PICTURES_PER_BATCH)
+        self._crops = FittingBatches(_CROPS_PER_BATCH)
 
     def detect(self, pictures: Sequence[U8]) -> list[Detections]:
         """The faces of RGB pictures ``uint8[h, w, 3]``, of any sizes, in their order."""
@@ -92,11 +97,16 @@ class Detector:
         proposals: list[F32] = [np.zeros((0, 4), np.float32)] * len(pictures)
         for shape in sorted({picture.shape for picture in pictures}):
             same = [i for i, picture in enumerate(pictures) if picture.shape == shape]
-            stack = self._tensor(np.stack([pictures[i] for i in same]))
-            levels = [self._level(stack, scale) for scale in self._scales(shape)]
-            for place, i in enumerate(same):
-                proposals[i] = _proposals([level[place] for level in levels])
+            blocks = self._pictures.run(self._pyramids, [pictures[i] for i in same])
+            for i, levels in zip(same, chain.from_iterable(blocks), strict=True):
+                proposals[i] = _proposals(levels)
         return proposals
+
+    def _pyramids(self, pictures: Sequence[U8]) -> list[list[tuple[F32, F32, F32]]]:
+        """Each picture's levels; the pictures are of one shape."""
+        stack = self._tensor(np.stack(pictures))
+        levels = [self._level(stack, scale) for scale in self._scales(pictures[0].shape)]
+        return [[level[place] for level in levels] for place in range(len(pictures))]
 
     def _scales(self, shape: tuple[int, ...]) -> list[float]:
         """What the picture is scaled by, until its shorter side is smaller than the window."""
@@ -160,11 +170,12 @@ class Detector:
             for box in boxes
         ]
         blank = np.zeros((0, side_px, side_px, 3), np.uint8)
-        blocks = [
-            net(self._tensor(np.stack(crops[part])))
-            for part in batches(len(crops), _CROPS_PER_BATCH)
-        ] or [net(self._tensor(blank))]
-        return [torch.cat(parts).cpu().numpy() for parts in zip(*blocks, strict=True)]
+
+        def ask(some: Sequence[U8]) -> list[Any]:
+            return [answer.cpu() for answer in net(self._tensor(np.stack(some) if some else blank))]
+
+        blocks = list(in_batches(ask, crops, self._crops)) or [ask([])]
+        return [torch.cat(parts).numpy() for parts in zip(*blocks, strict=True)]
 
     def _tensor(self, pictures: U8) -> Any:
         """uint8[n, h, w, 3] to float32[n, 3, h, w] of about -1 to 1, on the device."""

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ml.faces.batches import batches
+from ml.device import FittingBatches
+from ml.faces.batches import in_batches
 from ml.faces.boxes import F32, U8
 from ml.faces.dlib_file import Layer, read_layers
 
@@ -98,6 +99,7 @@ class Recogniser:
         self._device = device
         self._net = load_net(weights_file()).to(device)
         self._mean = torch.tensor(_MEAN_RGB, device=device)[:, None, None]
+        self._batches = FittingBatches(_CHIPS_PER_BATCH)
 
     def embed(self, chips: U8) -> F32:
         """Unit-length vectors float32[n, 128] of aligned RGB chips uint8[n, 150, 150, 3].
@@ -112,13 +114,15 @@ class Recogniser:
 
     def describe(self, chips: U8) -> F32:
         """What dlib's ``compute_face_descriptor`` gives for each chip, float32[n, 128]."""
-        blocks = [np.zeros((0, DIMENSIONS), np.float32)]
+        blank = np.zeros((0, DIMENSIONS), np.float32)
         with torch.inference_mode():
-            for part in batches(len(chips), _CHIPS_PER_BATCH):
-                some = torch.from_numpy(chips[part]).to(self._device)
-                x = (some.permute(0, 3, 1, 2).float() - self._mean) / 256
-                blocks.append(self._net(x).cpu().numpy())
-        return np.concatenate(blocks)
+            return np.concatenate([blank, *in_batches(self._vectors, chips, self._batches)])
+
+    def _vectors(self, chips: U8) -> F32:
+        some = torch.from_numpy(chips).to(self._device)
+        x = (some.permute(0, 3, 1, 2).float() - self._mean) / 256
+        vectors: F32 = self._net(x).cpu().numpy()
+        return vectors
 
 
 def load_net(file: Path) -> FaceNet:

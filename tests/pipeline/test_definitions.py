@@ -17,6 +17,12 @@ HEAVY = ("torch", "transformers", "faiss", "chdb", "sklearn", "cv2", "av", "onnx
 HEAVY += ("tantivy", "ray", "kubernetes")
 INDEXES = {"frame_index", "video_index", "title_index", "speech_index", "screen_index"}
 INDEXES |= {"lexical_index", "search_cards", "tag_model"}
+# Threads of polars' pool, which start with its first query. There is /proc on Linux alone.
+_OF_POOLS = """
+from pathlib import Path
+names = [p.read_text().strip() for p in Path('/proc/self/task').glob('*/comm')]
+pools = sum(name.startswith('polars-') and name[7:].isdigit() for name in names)
+"""
 # Who may import whom: each room, and the rooms it must not know.
 FORBIDDEN = {
     "ml": ("dagster", "clickhouse_connect", "assets", "orchestration", "samples", "sql"),
@@ -72,6 +78,18 @@ def test_definitions_load_no_model_library_and_no_engine() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert set(HEAVY) & set(done.stdout.split()) == set()
+
+
+def test_steps_fork_from_a_process_without_models_engines_and_threads() -> None:
+    """A lock that a thread holds at the moment of a fork stays locked in the child for good."""
+    code = "import sys, threading, orchestration.preloaded\n" + _OF_POOLS
+    code += "print(threading.active_count(), pools, *sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    threads, pools, *modules = done.stdout.split()
+    assert (threads, pools) == ("1", "0")
+    assert set(HEAVY) & set(modules) == set()
 
 
 def test_imports_go_one_way() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ml.faces.alignment import DLIB, aligned_chip, similarity
 from ml.faces.batches import batches
@@ -92,6 +94,34 @@ def test_chip_of_a_large_face_is_averaged_not_sampled() -> None:
     board = (np.indices((1000, 1000)).sum(axis=0) % 2 * 255).astype(np.uint8)
     chip = aligned_chip(np.repeat(board[..., None], 3, axis=2), DLIB.landmarks * 5 + 20, DLIB)
     assert np.abs(chip.astype(int) - 127).max() < 30
+
+
+def test_faces_are_the_same_in_batches_that_fit_a_small_device(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [astronaut()] * 3
+    detector, whole = Detector(), Detector().detect(pictures)
+    for net in ("_propose", "_refine", "_decide"):
+        monkeypatch.setattr(detector, net, OnASmallDevice(getattr(detector, net), most=2))
+    for ours, theirs in zip(detector.detect(pictures), whole, strict=True):
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1e-3)
+        np.testing.assert_allclose(ours.landmarks, theirs.landmarks, atol=1e-3)
+    chips = np.stack([chip()] * 5)
+    vectors = recogniser.describe(chips)
+    monkeypatch.setattr(recogniser, "_net", OnASmallDevice(recogniser._net, most=2))
+    np.testing.assert_allclose(recogniser.describe(chips), vectors, atol=1e-5)
+
+
+class OnASmallDevice:
+    """A network that runs out of memory on more than so many items."""
+
+    def __init__(self, net: Any, most: int) -> None:
+        self._net, self._most = net, most
+
+    def __call__(self, items: torch.Tensor) -> Any:
+        if len(items) > self._most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._net(items)
 
 
 def test_box_inside_another_goes_only_by_its_own_share() -> None:
