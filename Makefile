@@ -1,6 +1,7 @@
 # make demo   the sample library, the whole graph, a few answers       (Python 3.11+ is all it needs)
 # make test   lint and every test                                      make ui    Dagster's web pages
 # make bench  the benchmarks of BENCHMARKS.md                          make lock  pins anew
+# make test-ui, make test-cluster   Dagster's pages in a browser; runs on a Ray cluster on this machine
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test pipeline unit test-ui ui lint format bench lock clean
+.PHONY: demo test pipeline unit test-ui test-cluster ui lint format bench lock clean
 
 # The locks list everything, so they are installed without resolving; torch goes first and with its
 # own dependencies, because those differ between its CPU and CUDA builds.
@@ -60,6 +61,10 @@ unit: $(VENV)/.installed-dev
 # Dagster's pages in headless Chromium (apt install chromium); skipped aloud where there is none.
 test-ui: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/ui
+
+# A Ray cluster of three nodes on this machine, one of which is lost: some three minutes.
+test-cluster: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/cluster
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.decode

@@ -66,6 +66,7 @@ _NAMED = 20
     specs=[dataset_spec(FOUND_PAIRS, GROUP, ["videos", "motion", *(d.name for d in DESCRIBED)])],
     partitions_def=BATCHES,
     op_tags=LIBRARY.op_tags,
+    pool="copy_indexes",
     check_specs=[
         dg.AssetCheckSpec(
             _FAILURE_CHECK,

@@ -60,6 +60,7 @@ _OUTPUTS_NAMES = tuple(dataset.name for dataset in _OUTPUTS)
 @dg.multi_asset(
     name="copies",
     op_tags=LIBRARY.op_tags,
+    pool="copies",
     specs=[table_spec(d.name, d, "library", ["videos", FOUND_PAIRS.name]) for d in _OUTPUTS],
     check_specs=[
         dg.AssetCheckSpec(

@@ -38,6 +38,10 @@ _RECALL_CHECK = "recall_at_10"
 _MANIFEST = "manifest.json"
 
 
+class WrittenMeanwhile(Exception):
+    """Another process wrote the same index while this one did; what is there is the other's."""
+
+
 @dataclass(frozen=True)
 class Index:
     """An index: its name, which is its folder's, whose vectors it holds, and how they are read."""
@@ -130,6 +134,7 @@ INDEXES = {
     check_specs=[index.check_spec for index in INDEXES.values()],
     can_subset=True,
     op_tags=LIBRARY.op_tags,
+    pool="vector_indexes",
 )
 def vector_indexes(
     context: dg.AssetExecutionContext, library: Library
@@ -276,7 +281,8 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
     storage, prefix = library.storage, f"indexes/{name}"
     library.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        # One writer at a time; on one machine, which is where the index is built.
+        # One writer at a time on one machine; on several, pools see to it (assets/needs.py), and
+        # what they can't see (a step that outlived its run, a command) is refused below.
         lock = stack.enter_context((library.scratch.parent / f"{name}.lock").open("a"))
         fcntl.flock(lock, fcntl.LOCK_EX)
         if storage.is_local:
@@ -284,16 +290,27 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
             return
         scratch = stack.enter_context(TemporaryDirectory(prefix=f"{name}-", dir=library.scratch))
         folder = Path(scratch)
-        before = fetch_folder(storage, prefix, folder)
+        found = _etags(storage, prefix)
+        fetch_folder(storage, prefix, folder)
         seen = {path: path.stat().st_mtime_ns for path in _files(folder)}
         yield folder
         after = _files(folder)
+        changed = [path for path in after if seen.get(path) != path.stat().st_mtime_ns]
+        gone = found.keys() - {f"{prefix}/{path.relative_to(folder).as_posix()}" for path in after}
+        if (changed or gone) and _etags(storage, prefix) != found:
+            raise WrittenMeanwhile(
+                f"{storage.url(prefix)} was written by another process since this one read it, "
+                "which would undo that: run the step again"
+            )
         # The manifest last: until then it names the old files, which are still there.
-        for path in sorted(after, key=lambda path: path.name == _MANIFEST):
-            if seen.get(path) != path.stat().st_mtime_ns:
-                storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
-        for gone in before - {path.relative_to(folder).as_posix() for path in after}:
-            storage.delete(f"{prefix}/{gone}")
+        for path in sorted(changed, key=lambda path: path.name == _MANIFEST):
+            storage.put_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
+        for key in gone:
+            storage.delete(key)
+
+
+def _etags(storage: Storage, prefix: str) -> dict[str, str]:
+    return {file.key: file.etag for file in storage.list(prefix)}
 
 
 def fetch_folder(storage: Storage, prefix: str, folder: Path) -> set[str]:

@@ -39,6 +39,7 @@ VERSION = "1"
     name="keywords",
     specs=[table_spec("video_keywords", VIDEO_KEYWORDS, "library", SOURCES)],
     op_tags=LIBRARY.op_tags,
+    pool="keywords",
 )
 def keywords(
     context: dg.AssetExecutionContext, library: Library, tables: Tables

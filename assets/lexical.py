@@ -52,6 +52,7 @@ _INDEXED = [name for name in PASSAGES.schema.names if name != "language"]
     ],
     can_subset=True,
     op_tags=LIBRARY.op_tags,
+    pool="lexical",
 )
 def lexical(
     context: dg.AssetExecutionContext, library: Library, tables: Tables

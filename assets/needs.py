@@ -3,6 +3,11 @@
 ``op_tags=NEEDS.op_tags, pool=NEEDS.pool`` says it to everybody who places steps: Ray reads
 ``dagster-ray/config``, Kubernetes ``dagster-k8s/config``, Dagster itself the pool. On one machine
 the first two are ignored.
+
+Steps that write what all batches share name a pool of ``LIBRARY_POOLS``. On a cluster each of these
+has one slot, so that no two steps write the same at the same time, whatever nodes and runs they are
+of. On one machine they keep nobody back: there the file locks of ``assets/indexes.py`` do it, which
+hold a step up for as long as the other writes and not for as long as it runs.
 """
 
 from __future__ import annotations
@@ -14,6 +19,13 @@ from typing import Any
 import dagster as dg
 
 from assets.devices import GPU_POOL
+
+# Named after the step that writes it. `copy_indexes` is for `duplicate_pairs`, which searches them
+# too; `tag_model` is in `tags`, because both write the vectors of the taxonomy.
+LIBRARY_POOLS = (
+    *("copy_indexes", "vector_indexes", "lexical", "search_cards"),
+    *("copies", "topics", "people", "tags", "keywords"),
+)
 
 GPU_RESOURCE = "nvidia.com/gpu"
 RAY_TAG = "dagster-ray/config"

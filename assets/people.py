@@ -48,6 +48,7 @@ VERSION = "2"
 @dg.multi_asset(
     name="people",
     op_tags=LIBRARY.op_tags,
+    pool="people",
     specs=[table_spec(d.name, d, "library", [PERSONS.name]) for d in OUTPUTS],
     check_specs=[
         dg.AssetCheckSpec(

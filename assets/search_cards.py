@@ -21,6 +21,7 @@ FOLDER = "search_cards"
     group_name="library",
     kinds={"arrow"},
     op_tags=SMALL.op_tags,
+    pool="search_cards",
     description="What answers of search tell of a video: title, date, place, group of copies.",
 )
 def search_cards(

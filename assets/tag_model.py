@@ -108,6 +108,7 @@ def _version(taxonomy: Taxonomy) -> str:
         )
     ],
     op_tags=LIBRARY.op_tags,
+    pool="tags",
 )
 def tag_model(
     context: dg.AssetExecutionContext, library: Library, models: Models, tables: Tables

@@ -38,6 +38,7 @@ VERSION = "1"
 @dg.multi_asset(
     name="tags",
     op_tags=LIBRARY.op_tags,
+    pool="tags",
     specs=[
         table_spec("tags", TAGS, "library", []),
         table_spec("video_tags", VIDEO_TAGS, "library", ["tag_model", *SOURCES]),

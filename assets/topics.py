@@ -43,6 +43,7 @@ VERSION = "4"
 @dg.multi_asset(
     name="topics",
     op_tags=LIBRARY.op_tags,
+    pool="topics",
     specs=[
         table_spec(d.name, d, "library", [["clickhouse", name] for name in INPUTS]) for d in OUTPUTS
     ],

@@ -20,7 +20,9 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 
 from assets.devices import GPU_POOL
+from assets.needs import LIBRARY_POOLS
 from ml.gpu_use import gpu_count
+from orchestration.executors import is_cluster
 from orchestration.launcher import HOST_TAG, PID_TAG, is_dead
 from orchestration.settings import Settings, settled
 
@@ -104,7 +106,7 @@ def open_here(settings: Settings) -> Iterator[dg.DagsterInstance]:
     try:
         ref = InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides)
         with dg.DagsterInstance.from_ref(ref) as instance:
-            set_gpu_slots(instance, settings)
+            set_slots(instance, settings)
             yield instance
     except Exception as error:
         if not _is_of_postgres(error):
@@ -146,10 +148,16 @@ def end_dead_runs(instance: dg.DagsterInstance) -> int:
     return len(dead)
 
 
-def set_gpu_slots(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Let as many steps of the pool run at a time as there are GPUs."""
-    slots = gpu_slots(settings, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    instance.event_log_storage.set_concurrency_slots(GPU_POOL, slots)
+def set_slots(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Let as many steps of each pool run at a time as there are GPUs, or may write."""
+    writers = 1 if is_cluster(settings) else _NO_BOUND
+    gpus = gpu_slots(settings, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    wanted = {GPU_POOL: gpus, **dict.fromkeys(LIBRARY_POOLS, writers)}
+    storage = instance.event_log_storage
+    there = {pool.name: pool.limit for pool in storage.get_pool_limits() if not pool.from_default}
+    for name, slots in wanted.items():
+        if there.get(name) != slots:
+            storage.set_concurrency_slots(name, slots)
 
 
 def gpu_slots(settings: Settings, visible: str | None = None) -> int:

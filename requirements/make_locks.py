@@ -29,4 +29,4 @@ def pin(uv: str, lock: Path, *extras: str) -> None:
 
 if __name__ == "__main__":
     pin(sys.argv[1], HERE / "kadr.lock", "faces")
-    pin(sys.argv[1], HERE / "dev.lock", "faces", "dev")
+    pin(sys.argv[1], HERE / "dev.lock", "faces", "cluster", "dev")

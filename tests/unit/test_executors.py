@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.needs import GPU_RESOURCE, K8S_TAG, MODEL, RAY_TAG, SMALL
+from assets.needs import GPU_RESOURCE, K8S_TAG, LIBRARY_POOLS, MODEL, RAY_TAG, SMALL
 from orchestration.definitions import build_defs
 from orchestration.executors import executor
 from orchestration.settings import Settings
@@ -35,6 +35,15 @@ def test_every_step_says_what_it_needs() -> None:
 
 def test_models_need_a_gpu() -> None:
     assert {"asr", "ocr", "visual", "text", "faces", "captions"} <= set(_on_gpu())
+
+
+def test_every_step_that_writes_for_all_batches_is_in_a_pool_and_no_other() -> None:
+    library = {node.name for node in build_defs(Settings()).resolve_job_def("library").nodes}
+    pools = {step.name: step.pool for step in _steps() if step.pool in LIBRARY_POOLS}
+    assert pools.keys() == {*library, "duplicate_pairs"}
+    assert set(pools.values()) == set(LIBRARY_POOLS)
+    # These two write the vectors of the taxonomy.
+    assert pools["tags"] == pools["tag_model"]
 
 
 def test_importing_the_definitions_loads_no_cluster_package() -> None:
@@ -61,22 +70,21 @@ def test_a_package_that_is_not_installed_is_said_with_how_to_install_it(
 
 
 def test_pods_need_a_clickhouse_that_all_of_them_reach() -> None:
-    pytest.importorskip("dagster_k8s", reason="dagster-k8s is not installed: extra cluster")
     with pytest.raises(ValueError, match="KADR_CLICKHOUSE_URL"):
         executor(Settings(executor="k8s"))
 
 
 def test_ray_reads_the_needs_of_every_step() -> None:
-    configs = pytest.importorskip("dagster_ray.configs", reason="dagster-ray: extra cluster")
+    from dagster_ray.configs import RayExecutionConfig
+
     for step in _steps():
-        read = configs.RayExecutionConfig.from_tags(step.tags)
+        read = RayExecutionConfig.from_tags(step.tags)
         assert read.num_cpus >= 1, step.name
         assert read.memory >= GIB, step.name
         assert (read.num_gpus == 1) == (step.name in _on_gpu()), step.name
 
 
 def test_ray_jobs_get_the_settings_of_the_run() -> None:
-    pytest.importorskip("dagster_ray", reason="dagster-ray is not installed: extra cluster")
     passed = _configured(Settings(executor="ray"))["ray"]["env_vars"]
     assert {"KADR_DATA", "KADR_CLICKHOUSE_URL", "KADR_PROFILE", "KADR_EXECUTOR"} <= set(passed)
     assert f"KADR_WORKERS={MODEL.cpu}" in passed
@@ -86,7 +94,6 @@ def test_ray_jobs_get_the_settings_of_the_run() -> None:
 
 
 def test_kubernetes_makes_a_job_of_every_step() -> None:
-    pytest.importorskip("dagster_k8s", reason="dagster-k8s is not installed: extra cluster")
     for step in _steps():
         resources = _container(step, _configured(ON_KUBERNETES))["resources"]
         assert resources["requests"]["memory"] == resources["limits"]["memory"], step.name
@@ -94,7 +101,6 @@ def test_kubernetes_makes_a_job_of_every_step() -> None:
 
 
 def test_kubernetes_gives_no_gpu_where_models_run_on_cpus() -> None:
-    pytest.importorskip("dagster_k8s", reason="dagster-k8s is not installed: extra cluster")
     on_cpu = Settings(**{**vars(ON_KUBERNETES), "device": "cpu"})
     for step in _steps():
         limits = _container(step, _configured(on_cpu))["resources"]["limits"]
@@ -103,10 +109,11 @@ def test_kubernetes_gives_no_gpu_where_models_run_on_cpus() -> None:
 
 
 def test_a_misspelt_field_is_refused_by_the_api_models() -> None:
-    job = pytest.importorskip("dagster_k8s.job", reason="dagster-k8s: extra cluster")
+    from dagster_k8s.job import get_user_defined_k8s_config
+
     tag = json.dumps({"container_config": {"resource": SMALL.op_tags[K8S_TAG]}})
     with pytest.raises(Exception, match="Unexpected keys in model class V1Container"):
-        job.get_user_defined_k8s_config({K8S_TAG: tag})
+        get_user_defined_k8s_config({K8S_TAG: tag})
 
 
 def _on_gpu() -> list[str]:

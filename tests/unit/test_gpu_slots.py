@@ -1,4 +1,4 @@
-"""As many steps use GPUs at a time as there are GPUs."""
+"""As many steps use GPUs at a time as there are GPUs, and as many write as file locks can guard."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import dagster as dg
 import pytest
 
 from assets.devices import GPU_POOL
+from assets.needs import LIBRARY_POOLS
 from orchestration import instance as ours
-from orchestration.instance import gpu_slots, set_gpu_slots
+from orchestration.instance import gpu_slots, set_slots
 from orchestration.settings import Settings
 
 
@@ -36,9 +37,19 @@ def test_without_a_gpu_no_step_waits_for_a_slot(device: str, visible: str | None
     assert gpu_slots(Settings(device=device), visible) > 50
 
 
+@pytest.mark.parametrize("executor", ["ray", "k8s"])
+def test_on_a_cluster_what_the_library_shares_has_one_writer(executor: str) -> None:
+    with dg.instance_for_test() as instance:
+        for settings, writers in ((Settings(), 64), (Settings(executor=executor), 1)):
+            set_slots(instance, settings)
+            limits = {p.name: p.limit for p in instance.event_log_storage.get_pool_limits()}
+            assert {limits[pool] for pool in LIBRARY_POOLS} == {writers}
+            assert limits[GPU_POOL] == 4
+
+
 def test_slots_follow_when_the_machine_gets_other_gpus() -> None:
     with dg.instance_for_test() as instance:
         for gpus in (3, 2):
-            set_gpu_slots(instance, Settings(gpus=gpus))
+            set_slots(instance, Settings(gpus=gpus))
             limits = {p.name: p.limit for p in instance.event_log_storage.get_pool_limits()}
             assert limits[GPU_POOL] == gpus

@@ -1,10 +1,8 @@
-"""A batch on a Ray cluster of several nodes, one of which is lost in the middle."""
+"""A batch and the library on a Ray cluster of several nodes, one of which is lost in the middle."""
 
 from __future__ import annotations
 
-import csv
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,25 +11,26 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from ray.cluster_utils import Cluster
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from assets.batches import ingest as cut_new
 from assets.resources import Library
+from samples.make import make_library
 from tests.pipeline.conftest import LIMIT_S, Kadr
-
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
-pytest.importorskip("dagster_ray", reason="dagster-ray is not installed: see above")
-
-from ray.cluster_utils import Cluster  # noqa: E402
-from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient  # noqa: E402
+from tests.unit.postgres_server import free_port
 
 CLIPS = ("space-01", "pets-01", "copy-muted")
 STEP = "asr"  # needs a GPU, and says how much it has to do long before it is done
 # Two nodes with room for a step of any kind each; the head runs none. The GPU is a stand-in.
 WORKER = {"num_cpus": 4, "num_gpus": 1, "memory": 64 * 2**30}
+FILLED = {
+    *("videos", "frames", "asr_segments", "frame_embeddings", "video_texts", "duplicate_pairs"),
+    *("video_keywords", "search_vocabulary"),
+}
 LOOPBACK = {"node_ip_address": "127.0.0.1"}
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
@@ -42,27 +41,29 @@ RUN = """
 import sys
 from assets.batches import BATCHES
 from orchestration.instance import open_here, prepare
-from orchestration.runs import run_batch
+from orchestration.runs import run_batch, run_library
 from orchestration.settings import settled
 settings = settled()
 prepare(settings)
 with open_here(settings) as instance:
-    instance.add_dynamic_partitions(BATCHES.name, [sys.argv[1]])
-    run_batch(instance, sys.argv[1])
+    for batch in sys.argv[1:]:
+        instance.add_dynamic_partitions(BATCHES.name, [batch])
+        run_batch(instance, batch)
+    if not sys.argv[1:]:
+        run_library(instance)
 """
 
 
 @dataclass(frozen=True)
 class OnRay(Kadr):
-    """A library whose batch runs on the cluster."""
+    """A library whose runs work on the cluster."""
 
-    batch: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start the batch's run."""
+    def start(self, *batches: str) -> subprocess.Popen[str]:
+        """Start the runs of batches, or that of the library."""
         return subprocess.Popen(
-            [sys.executable, "-c", RUN, self.batch],
+            [sys.executable, "-c", RUN, *batches],
             env=self._environment() | self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -115,7 +116,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
         monkeypatch.setenv(name, value)
     # A step is the command `dagster` of its node.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    host, port = "127.0.0.1", _free_port()
+    host, port = "127.0.0.1", free_port()
     dashboard = {"include_dashboard": True, "dashboard_host": host, "dashboard_port": port}
     cluster = Cluster()
     try:
@@ -130,54 +131,45 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
             cluster.remove_node(node, allow_graceful=False)
 
 
-def test_a_batch_whose_node_is_lost_says_so_and_its_next_run_ends_with_the_same_tables(
-    nodes: Nodes, finished: Kadr, sample: Path, tmp_path: Path
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    return make_library(tmp_path / "sample", only=CLIPS) / "catalogue.csv"
+
+
+# Some 33 jobs, each a process that imports everything anew.
+@pytest.mark.timeout(1800)
+def test_where_a_node_was_lost_the_tables_end_as_on_one_machine(
+    nodes: Nodes, catalogue: Path, tmp_path: Path
 ) -> None:
-    library = _cut(tmp_path, _part(sample, tmp_path / "part.csv"), nodes.address)
-    run = library.start()
+    library, batch = _cut(tmp_path / "ray", catalogue, nodes.address)
+    run = library.start(batch)
     nodes.lose_node_of(_wait_for(nodes, run))
-    _, said = run.communicate(timeout=LIMIT_S)
-    assert run.returncode == 1
+    code, said = _end(run)
+    assert code == 1
     assert f"{STEP}: " in said
     assert "node has died" in said
-    again = library.start()
-    _, said = again.communicate(timeout=LIMIT_S)
-    assert again.returncode == 0, said
-    tables = {name: rows for name, rows in _by_video(library).items() if rows}
-    assert {"videos", "frames", "asr_segments", "frame_embeddings", "video_texts"} <= tables.keys()
-    expected = _by_video(finished)
-    assert {name: expected[name] for name in tables} == tables
+    for rest in ((batch,), ()):
+        code, said = _end(library.start(*rest))
+        assert code == 0, said
+    alone = Kadr(tmp_path / "alone")
+    alone.run("ingest", str(catalogue))
+    expected = alone.tables()
+    assert {name for name, rows in expected.items() if rows} >= FILLED
+    assert library.tables() == expected
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _part(sample: Path, catalogue: Path) -> Path:
-    """A catalogue of a few of the sample's videos, at the same places."""
-    with (sample / "catalogue.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["video_id"] in CLIPS]
-    with catalogue.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({**row, "uri": str(sample / row["uri"])} for row in rows)
-    return catalogue
-
-
-def _cut(folder: Path, catalogue: Path, address: str) -> OnRay:
+def _cut(data: Path, catalogue: Path, address: str) -> tuple[OnRay, str]:
     """A library with one batch that was not run yet."""
-    data, today = folder / "data", datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     library = Library(root=str(data), state=str(data))
-    (batch,) = cut_new(str(catalogue), library.batches, today, len(CLIPS), {}).batches
+    (batch,) = cut_new(str(catalogue), library.batches, today, 500, {}).batches
     environment = {
         "KADR_EXECUTOR": "ray",
         "KADR_DEVICE": "cpu",
         "KADR_WORKERS": "2",
         "RAY_ADDRESS": address,
     }
-    return OnRay(data, batch, environment)
+    return OnRay(data, environment), batch
 
 
 def _wait_for(nodes: Nodes, run: subprocess.Popen[str]) -> JobDetails:
@@ -190,13 +182,10 @@ def _wait_for(nodes: Nodes, run: subprocess.Popen[str]) -> JobDetails:
     raise AssertionError(f"{STEP} was not seen at work: {run.communicate()[1]}")
 
 
-def _by_video(library: Kadr) -> dict[str, list[tuple[Any, ...]]]:
-    """Rows of the clips in every table that a batch fills, without the batch's name."""
-    tables = library.query(
-        "SELECT table FROM system.columns WHERE database = currentDatabase()"
-        " AND name IN ('video_id', 'batch') GROUP BY table HAVING count() = 2"
-        " AND table IN (SELECT name FROM system.tables WHERE engine != 'View') ORDER BY table"
-    )
-    clips = ", ".join(f"'{clip}'" for clip in CLIPS)
-    query = "SELECT * EXCEPT (batch) FROM {} WHERE video_id IN ({}) ORDER BY ALL"
-    return {name: library.query(query.format(name, clips)) for (name,) in tables}
+def _end(run: subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit code of a run and what it said."""
+    try:
+        _, said = run.communicate(timeout=LIMIT_S)
+    finally:
+        run.kill()
+    return run.returncode, said
