@@ -24,8 +24,11 @@ import sql
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.exceptions import Error
 
 log = logging.getLogger(__name__)
+# What the driver warns of it also raises. Without a handler Python prints its traces on the screen.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 # A load of a batch holds the engine for seconds, a rebuild of a library-wide table for minutes.
 WAIT_S = 900.0
@@ -33,6 +36,9 @@ WAIT_S = 900.0
 TELL_AFTER_S = 0.5
 REPEAT_S = 30.0
 POLL_S = 0.05
+# Pauses between attempts to connect: what starts a server again takes some seconds. Nothing else is
+# tried twice here: a statement that was cut off may have been carried out.
+RECONNECT_S = (1.0, 2.0, 4.0, 8.0)
 _SERVER_INTERFACES = {
     "clickhouse": "http",
     "http": "http",
@@ -57,7 +63,7 @@ class EngineBusy(ClickHouseError, TimeoutError):
 
 
 class CannotConnect(ClickHouseError):
-    """The server can't be reached, or does not let us in."""
+    """The server can't be reached, does not let us in, or went away in the middle."""
 
 
 class NoTables(ClickHouseError):
@@ -79,8 +85,9 @@ class ClickHouse:
     Args:
         url: ``chdb:///absolute/directory`` for the embedded engine, ``clickhouse://user:password@
             host:port/database`` (HTTP, port 8123) or ``clickhouses://`` (TLS, 8443) for a server.
-        on_wait: called with a sentence while the embedded engine is in other hands.
-        wait_s: how long to wait for it.
+        on_wait: called with a sentence while the embedded engine is in other hands, or a server
+            does not answer.
+        wait_s: how long to wait for the embedded engine.
 
     Raises:
         ValueError: a URL of another form.
@@ -123,7 +130,8 @@ class ClickHouse:
 
         Raises:
             EngineBusy: the embedded engine did not become free.
-            CannotConnect: the server can't be reached or refuses the user.
+            CannotConnect: the server can't be reached, after ``RECONNECT_S`` unless the session
+                only reads; it refuses the user; or it went away before the session ended.
             NoTables: nothing has been loaded yet (``read_only``).
             SchemaMismatch: the tables were made by another version of the schema.
         """
@@ -147,33 +155,59 @@ class ClickHouse:
 
     @contextmanager
     def _server(self, read_only: bool) -> Iterator[Client]:
-        client = self._connect_server(read_only)
+        from clickhouse_connect.driver.exceptions import Error
+
+        # A person waits for what only reads, and is told at once.
+        client = self._connect_server(() if read_only else RECONNECT_S, read_only)
         try:
             if read_only:
                 make_read_only(client)
             else:
                 migrate(client)
             yield client
+        except Error as error:
+            if not _is_of_transport(error):
+                raise
+            raise self._cannot_connect(error, "lost the connection") from error
         finally:
             client.close()
 
-    def _connect_server(self, read_only: bool) -> Client:
-        """Connect; a database that is not there is made, unless the session only reads."""
+    def _connect_server(self, pauses_s: tuple[float, ...], read_only: bool) -> Client:
+        """Connect; a server that does not answer is asked again after each pause."""
+        from clickhouse_connect.driver.exceptions import Error
+
+        try:
+            return self._connect_once(read_only)
+        except Error as error:
+            if not (pauses_s and _is_of_transport(error)):
+                raise self._cannot_connect(error) from error
+            self.on_wait(f"waiting for {self.label}: {_reason(error)}")
+        time.sleep(pauses_s[0])
+        return self._connect_server(pauses_s[1:], read_only)
+
+    def _connect_once(self, read_only: bool) -> Client:
+        """A database that is not there is made, unless the session only reads."""
         from clickhouse_connect.driver.exceptions import Error
 
         # No session id: statements of one client may run side by side.
         interface = _SERVER_INTERFACES[urlsplit(self.url).scheme]
         target = {"dsn": self.url, "interface": interface, "autogenerate_session_id": False}
         try:
-            try:
-                return _client(**target)
-            except Error as error:
-                if error.code != UNKNOWN_DATABASE or read_only:
-                    raise
-            _create_database(target, urlsplit(self.url).path.strip("/"))
             return _client(**target)
         except Error as error:
-            raise CannotConnect(f"cannot connect to {self.label}: {_message(error)}") from error
+            if error.code != UNKNOWN_DATABASE or read_only:
+                raise
+        _create_database(target, urlsplit(self.url).path.strip("/"))
+        return _client(**target)
+
+    def _cannot_connect(self, error: Error, what: str = "cannot connect") -> CannotConnect:
+        """The error for people; where the server is away, with what to do."""
+        if not _is_of_transport(error):
+            return CannotConnect(f"{what} to {self.label}: {_message(error)}")
+        return CannotConnect(
+            f"{what} to {self.label} (KADR_CLICKHOUSE_URL): {_reason(error)}. "
+            "Start ClickHouse again; the same command goes on from here"
+        )
 
     def _open_embedded(self, directory: Path) -> Client:
         """Open the engine; a program that came in past our lock is waited for."""
@@ -342,14 +376,33 @@ def _apply(client: Client, file: sql.SqlFile) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the driver's errors into ``QueryFailed``: what is wrong, without codes said twice."""
+    """Turn the driver's errors into ``QueryFailed``: what is wrong, without codes said twice.
+
+    That the server went away is for the session to say.
+    """
     from clickhouse_connect.driver.exceptions import Error
 
     try:
         yield
     except Error as error:
+        if _is_of_transport(error):
+            raise
         raise QueryFailed(f"{_message(error)}{_HINTS.get(error.code or 0, '')}") from error
 
 
 def _message(error: Exception) -> str:
     return str(error).rpartition("DB::Exception:")[2].strip() or str(error)
+
+
+def _is_of_transport(error: Error) -> bool:
+    """Whether nothing, or not all of an answer came from the server: it has no code then."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+
+    return isinstance(error, OperationalError) and error.code is None
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said; the driver and its HTTP library wrap it."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return getattr(error, "strerror", None) or str(error)

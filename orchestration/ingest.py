@@ -65,6 +65,7 @@ def ingest(
     Raises:
         Busy: another ingestion runs on this library.
         RunFailed: a run failed; the next ingestion tries its batch again.
+        CannotConnect: ClickHouse is away; nothing more is begun without it.
     """
     with _alone(settings.state_dir / "ingest.lock"):
         ours = resources(settings)

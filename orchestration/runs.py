@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from assets.batch_health import ENDED, PARTITION_TAG, SOURCE, cause, ended_at, finished
+from assets.clickhouse import CannotConnect
 from assets.clustered import RECLUSTER_TAG
 from assets.progress import FORCE_TAG
 from orchestration.instance import run_tags
@@ -42,6 +43,7 @@ def run_batch(instance: dg.DagsterInstance, batch: str, *, force: bool = False) 
 
     Raises:
         RunFailed: a step or a blocking check failed.
+        CannotConnect: for want of ClickHouse; the next batch would fail like this one.
         KeyboardInterrupt: the run was interrupted.
     """
     tags = {PARTITION_TAG: batch} | _force(force)
@@ -55,6 +57,7 @@ def run_library(
 
     Raises:
         RunFailed: a step failed.
+        CannotConnect: for want of ClickHouse.
     """
     asked = {RECLUSTER_TAG: "1"} if recluster else {}
     _run(instance, dg.reconstructable(library_job), _force(force) | asked)
@@ -72,6 +75,7 @@ def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[st
     with dg.execute_job(job, instance=instance, run_config=logger, tags=tags) as result:
         if not result.success:
             _raise_if_interrupted(result)
+            _raise_if_without_tables(result)
             raise RunFailed(_reasons(result))
 
 
@@ -81,6 +85,15 @@ def _raise_if_interrupted(result: dg.JobExecutionResult) -> None:
     endings += [e.job_failure_data.error for e in result.all_events if e.is_job_failure]
     if any(error and error.cls_name == _INTERRUPTED for error in endings):
         raise KeyboardInterrupt
+
+
+def _raise_if_without_tables(result: dg.JobExecutionResult) -> None:
+    """ClickHouse that is away is one error, however many steps met it."""
+    failures = [e for e in result.all_events if e.is_step_failure]
+    causes = [cause(e.step_failure_data.error) for e in failures if e.step_failure_data.error]
+    for error in causes:
+        if error.cls_name == CannotConnect.__name__:
+            raise CannotConnect(error.message.partition(": ")[2].strip())
 
 
 def _reasons(result: dg.JobExecutionResult) -> str:

@@ -1,12 +1,13 @@
 """ClickHouse's HTTP interface as far as our client uses it, on loopback over the embedded engine.
 
 It is a shim, not a server: it shows that our statements and inserts survive the way over HTTP, and
-nothing about how a server would behave. Run as a program it serves a directory on a free port,
-prints the port, and ends when its standard input closes.
+nothing about how a server would behave. Run as a program it serves a directory on the port that is
+given, or on a free one, prints the port, and ends when its standard input closes.
 """
 
 from __future__ import annotations
 
+import email
 import re
 import socket
 import subprocess
@@ -28,19 +29,50 @@ _TRANSPORT = {
 }  # fmt: skip
 _INSERT = re.compile(r"\s*(INSERT INTO .+) FORMAT (Arrow|Native)\s*", re.IGNORECASE)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)
+_LIMIT_S = 60
+
+
+class Shim:
+    """A process that serves a directory. Killed and started again, it has its port and rows."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._port = directory, 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """What ``KADR_CLICKHOUSE_URL`` takes."""
+        return f"clickhouse://user:secret@127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        command = [sys.executable, __file__, str(self._directory), str(self._port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout
+        self._port = int(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        """Kill it as the system would for want of memory: what it was doing stays half done."""
+        if self._process is not None:
+            self._process.kill()
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, if it is running: it serves until its standard input closes."""
+        if self._process is not None:
+            self._process.communicate(timeout=_LIMIT_S)
+            self._process = None
 
 
 @contextmanager
 def running(directory: Path) -> Iterator[str]:
     """Serve the directory from a process of its own; gives the URL."""
-    command = [sys.executable, __file__, str(directory)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin and process.stdout
-        try:
-            port = int(process.stdout.readline())
-            yield f"clickhouse://user:secret@127.0.0.1:{port}"
-        finally:
-            process.stdin.close()
+    shim = Shim(directory)
+    shim.start()
+    try:
+        yield shim.url
+    finally:
+        shim.stop()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -58,12 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         arguments = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         body = b"".join(self._body())
-        if (
-            self.headers.get("Content-Encoding")
-            or self.headers.get_content_maintype() == "multipart"
-        ):
-            self._answer(501, b"the shim takes neither compressed nor form bodies", {})
+        if self.headers.get("Content-Encoding"):
+            self._answer(501, b"the shim takes no compressed bodies", {})
             return
+        if self.headers.get_content_maintype() == "multipart":
+            arguments, body = arguments | self._form(body), b""
         try:
             answer, form = self._run(arguments, body)
         except RuntimeError as error:
@@ -80,6 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
                 yield self.rfile.read(size)
                 self.rfile.readline()
             self.rfile.readline()
+
+    def _form(self, body: bytes) -> dict[str, str]:
+        """The fields of a form: so the client sends parameters that are long for a URL."""
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        parts: Any = email.message_from_bytes(head + body).get_payload()
+        names = [part.get_param("name", header="content-disposition") for part in parts]
+        values = [part.get_payload(decode=True).decode() for part in parts]
+        return dict(zip(names, values, strict=True))
 
     def _run(self, arguments: dict[str, str], body: bytes) -> tuple[bytes, str]:
         import chdb
@@ -121,12 +160,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _serve(directory: str) -> None:
+def _serve(directory: str, port: int) -> None:
     import chdb
 
     keeps_engine_open = chdb.connect(directory)
     _Handler.directory = directory
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(server.server_port, flush=True)
         sys.stdin.read()
@@ -135,4 +174,4 @@ def _serve(directory: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -486,16 +486,23 @@ def test_reading_a_library_that_is_not_there_makes_none(embedded: ClickHouse) ->
     assert embedded.directory and not embedded.directory.exists()
 
 
-def test_server_that_is_not_there_is_named_without_its_password() -> None:
+def test_server_that_is_not_there_is_waited_for_then_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("assets.clickhouse.RECONNECT_S", (0.0, 0.0))
+    told: list[str] = []
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
-        server = ClickHouse(f"clickhouse://me:secret@127.0.0.1:{taken.getsockname()[1]}/library")
+        url = f"clickhouse://me:secret@127.0.0.1:{taken.getsockname()[1]}/library"
+        server = ClickHouse(url, on_wait=told.append)
         with (
             pytest.raises(CannotConnect, match="cannot connect to clickhouse://127") as error,
             server.session("testing"),
         ):
             pytest.fail("connected to nothing")
-    assert "secret" not in str(error.value)
+    assert len(told) == 2
+    assert "Connection refused" in told[0]
+    assert "secret" not in f"{error.value}{told}"
 
 
 def test_database_that_is_not_there_is_made_for_those_who_load(shim: str) -> None:

@@ -14,7 +14,9 @@ import pytest
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
+from assets.batch_health import PARTITION_TAG
 from orchestration.instance import CONFIG, end_dead_runs, open_here, prepare, run_tags
 from orchestration.launcher import PID_TAG, WatchingRunLauncher, is_dead
 from orchestration.settings import Settings
@@ -79,6 +81,17 @@ def test_slots_are_freed_and_runs_are_repeated_in_one_place_only(
     assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] > 0
     assert not instance.run_retries_enabled
     assert not instance.telemetry_enabled
+
+
+def test_two_runs_never_work_on_one_batch_at_once(instance: dg.DagsterInstance) -> None:
+    queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    limits = TagConcurrencyLimitsCounter(
+        queue.tag_concurrency_limits, [_started(instance, {PARTITION_TAG: "2026-11-20-001"})]
+    )
+    assert limits.is_blocked(_started(instance, {PARTITION_TAG: "2026-11-20-001"}))
+    assert not limits.is_blocked(_started(instance, {PARTITION_TAG: "2026-11-20-002"}))
+    assert not limits.is_blocked(_started(instance, {}))
 
 
 def test_the_password_stays_in_the_environment(settings: Settings) -> None:
