@@ -84,6 +84,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.copies make --out build/copies
 	$(BIN)/python -m benchmarks.copies run --out build/copies
 	$(BIN)/python -m benchmarks.copies_scale --videos 10000 100000
+	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.backfill
 
 lock:
