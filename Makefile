@@ -84,8 +84,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.copies make --out build/copies
 	$(BIN)/python -m benchmarks.copies run --out build/copies
 	$(BIN)/python -m benchmarks.copies_scale --videos 10000 100000
-	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.backfill
+	$(BIN)/python -m benchmarks.overhead
 
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv

@@ -192,6 +192,7 @@ class ClickHouse:
         # No session id: statements of one client may run side by side.
         interface = _SERVER_INTERFACES[urlsplit(self.url).scheme]
         target = {"dsn": self.url, "interface": interface, "autogenerate_session_id": False}
+        target["send_receive_timeout"] = WAIT_S  # a statement may take minutes, as `WAIT_S` says
         try:
             return _client(**target)
         except Error as error:
@@ -204,6 +205,8 @@ class ClickHouse:
         """The error for people; where the server is away, with what to do."""
         if not _is_of_transport(error):
             return CannotConnect(f"{what} to {self.label}: {_message(error)}")
+        if isinstance(_innermost(error), TimeoutError):
+            return CannotConnect(f"{what} to {self.label} (KADR_CLICKHOUSE_URL): no answer in time")
         return CannotConnect(
             f"{what} to {self.label} (KADR_CLICKHOUSE_URL): {_reason(error)}. "
             "Start ClickHouse again; the same command goes on from here"
@@ -403,6 +406,11 @@ def _is_of_transport(error: Error) -> bool:
 
 def _reason(error: BaseException) -> str:
     """What the system said; the driver and its HTTP library wrap it."""
+    innermost = _innermost(error)
+    return getattr(innermost, "strerror", None) or str(innermost)
+
+
+def _innermost(error: BaseException) -> BaseException:
     while inner := error.__cause__ or error.__context__:
         error = inner
-    return getattr(error, "strerror", None) or str(error)
+    return error

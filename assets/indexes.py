@@ -300,7 +300,7 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
         if (changed or gone) and _etags(storage, prefix) != found:
             raise WrittenMeanwhile(
                 f"{storage.url(prefix)} was written by another process since this one read it, "
-                "which would undo that: run the step again"
+                "which would undo that: do the same again"
             )
         # The manifest last: until then it names the old files, which are still there.
         for path in sorted(changed, key=lambda path: path.name == _MANIFEST):
@@ -313,14 +313,12 @@ def _etags(storage: Storage, prefix: str) -> dict[str, str]:
     return {file.key: file.etag for file in storage.list(prefix)}
 
 
-def fetch_folder(storage: Storage, prefix: str, folder: Path) -> set[str]:
-    """Copy all files below a prefix into a local folder; their names relative to it."""
-    names = {file.key.removeprefix(f"{prefix}/") for file in storage.list(prefix)}
-    for name in names:
-        path = folder / name
+def fetch_folder(storage: Storage, prefix: str, folder: Path) -> None:
+    """Copy all files below a prefix into a local folder."""
+    for file in storage.list(prefix):
+        path = folder / file.key.removeprefix(f"{prefix}/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(storage.read_bytes(f"{prefix}/{name}"))
-    return names
+        path.write_bytes(storage.read_bytes(file.key))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -36,14 +36,14 @@ def _never(*columns: str) -> dict[str, float]:
     return dict.fromkeys(columns, _NEVER)
 
 
-# The greatest share of rows in which a column may hold nothing: null, '', 0 or []. 1 is for what
-# may well be unknown, such as the date of a file: the share is only shown.
+# The greatest share of rows in which a column may hold nothing: null; where it can't be null, '', 0
+# or []. 1 is for what may well be unknown, such as the date of a file: the share is only shown.
 MISSING_AT_MOST: dict[str, dict[str, float]] = {
     "videos": {
         **_never("uri", "title", "content_hash", "source_version", "source_bytes", "container"),
         **_never("video_codec", "pixel_format", "width", "height", "fps", "duration_s"),
         **_never("frame_count", "kept_frame_count", "decoder"),
-        **dict.fromkeys(("published_at", "description", "has_audio"), _SHOWN),
+        **dict.fromkeys(("published_at", "description"), _SHOWN),
     },
     "frames": _never("width", "height"),
     "asr_segments": {**_never("text", "model"), "language": _SHOWN},

@@ -194,6 +194,7 @@ def _is_for_people(error: BaseException) -> bool:
     from assets.batches import BatchExists
     from assets.clickhouse import ClickHouseError
     from assets.cluster_store import ClusteringDamaged
+    from assets.indexes import WrittenMeanwhile
     from assets.search import NotSearchable
     from assets.sources import SourceError
     from ml.failures import ModelUnavailable, VideoFailure
@@ -201,9 +202,8 @@ def _is_for_people(error: BaseException) -> bool:
     from orchestration.runs import RunFailed
 
     ours = (SourceError, BatchExists, ClickHouseError, ClusteringDamaged, Busy, RunFailed)
-    return isinstance(
-        error, (*ours, NotSearchable, ModelUnavailable, VideoFailure, ValueError, OSError)
-    )
+    others = (NotSearchable, WrittenMeanwhile, ModelUnavailable, VideoFailure)
+    return isinstance(error, (*ours, *others, ValueError, OSError))
 
 
 def main() -> None:

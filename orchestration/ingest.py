@@ -6,15 +6,16 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import dagster as dg
 
 from assets.batch_health import at_work
+from assets.clickhouse import CannotConnect
 from assets.listing import cut_new, outdated, summary, worth_another_try
 from assets.resources import Library
 from orchestration.definitions import resources
@@ -76,17 +77,51 @@ def ingest(
         again = worth_another_try(ours["tables"], say)
         todo = {*unfinished(instance, names), *outdated(library), *again}
         wanted = [n for n in names if every_batch or force or n in todo]
-        elsewhere = at_work(instance)
-        to_run = [n for n in wanted if n not in elsewhere]
-        if len(to_run) < len(wanted):
-            say(f"{len(wanted) - len(to_run)} batches are queued or at work in Dagster: left to it")
-        failures = [_failure(b, partial(run_batch, instance, b, force=force)) for b in to_run]
+        work = _Work(instance, force)
+        work.run_batches(wanted, say)
         behind = library_is_behind(instance) or _is_filed_otherwise(library)
         if behind or every_batch or force:
-            failures.append(_failure("library", partial(run_library, instance, force=force)))
-        if any(failures):
-            raise RunFailed("\n".join(filter(None, failures)))
-    return Ingested(tuple(to_run), behind)
+            work.run("library", partial(run_library, instance, force=force))
+        if work.failures:
+            raise RunFailed("\n".join(work.failures))
+    return Ingested(tuple(work.ran), behind)
+
+
+@dataclass
+class _Work:
+    """Runs, one after another; one that fails does not keep the others from running.
+
+    Attributes:
+        ran: batches, also those that failed.
+        failures: what failed, and why.
+    """
+
+    instance: dg.DagsterInstance
+    force: bool
+    ran: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def run_batches(self, batches: Sequence[str], say: Say) -> None:
+        """Run them, but for those that Dagster works on at that moment: it may have begun since."""
+        for batch in batches:
+            if batch in at_work(self.instance):
+                say(f"batch {batch} is queued or at work in Dagster: left to it")
+                continue
+            self.ran.append(batch)
+            self.run(batch, partial(run_batch, self.instance, batch, force=self.force))
+
+    def run(self, what: str, run: Callable[[], None]) -> None:
+        """Run, and note what fails.
+
+        Raises:
+            CannotConnect: with the failures that there were before.
+        """
+        try:
+            run()
+        except RunFailed as error:
+            self.failures.append(f"{what}: {error}")
+        except CannotConnect as error:
+            raise CannotConnect("\n".join([*self.failures, str(error)])) from error
 
 
 def _is_filed_otherwise(library: Library) -> bool:
@@ -94,15 +129,6 @@ def _is_filed_otherwise(library: Library) -> bool:
     from assets.zero_shot import filed_by
 
     return bool(library.batches.names()) and filed_by(library) != library.read_taxonomy().version
-
-
-def _failure(what: str, run: Callable[[], None]) -> str:
-    """Run; what fails does not keep the others from running."""
-    try:
-        run()
-    except RunFailed as error:
-        return f"{what}: {error}"
-    return ""
 
 
 def _tidy(library: Library, instance: dg.DagsterInstance) -> None:

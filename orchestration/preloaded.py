@@ -1,16 +1,24 @@
-"""What the process of every step needs, loaded once a run: steps are forked from a process that
-imported this module and did nothing else.
+"""What the process of every step needs, loaded once by each process that drives runs: steps are
+forked from one that imported this module and did nothing else, and see the environment as it was at
+the first of them.
 
 A step's process that starts from nothing imports Dagster and the definitions anew, 1.9 s of a core
 and 0.5 s more for the instance's storage; forked from here it is at work after some 0.2 s. Only
-what every step imports stands here, and nothing that starts threads: no engine, no model.
+what every step imports stands here: no engine, no model, no thread of Python, no pool of polars.
+Allocators and BLAS have threads by then, and see to them across a fork.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
+
+import signal
+
+# While this imports, Ctrl-C is for the run alone; a server that it ended could start no step, and
+# the run would be taken for one that failed.
+_on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import multiprocessing
 import os
-import signal
 import threading
 from multiprocessing.util import register_after_fork
 
@@ -39,3 +47,4 @@ def _end_after_parent() -> None:
 # Building the job once more in a step is then 0.02 s instead of 0.2: Dagster caches what it checks.
 batch_job()
 register_after_fork(end_with_the_run, end_with_the_run)
+signal.signal(signal.SIGINT, _on_ctrl_c)

@@ -91,9 +91,8 @@ def _raise_if_without_tables(result: dg.JobExecutionResult) -> None:
     """ClickHouse that is away is one error, however many steps met it."""
     failures = [e for e in result.all_events if e.is_step_failure]
     causes = [cause(e.step_failure_data.error) for e in failures if e.step_failure_data.error]
-    for error in causes:
-        if error.cls_name == CannotConnect.__name__:
-            raise CannotConnect(error.message.partition(": ")[2].strip())
+    if causes and all(error.cls_name == CannotConnect.__name__ for error in causes):
+        raise CannotConnect(causes[0].message.partition(": ")[2].strip())
 
 
 def _reasons(result: dg.JobExecutionResult) -> str:

@@ -1,4 +1,5 @@
--- Of a batch: rows, distinct keys, and by column the rows that hold nothing: null, '', 0 or [].
+-- Of a batch: rows, distinct keys, and by column the rows that hold nothing: null; where a column can't
+-- be null, '', 0 or [].
 SELECT
     count() AS rows,
     uniqExact($key) AS keys,
