@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from assets.clickhouse import ClickHouse
@@ -57,28 +56,7 @@ class Kadr:
 
         Returns the exit code, or None when it ended before such a line.
         """
-        process = self._started(arguments)
-        if not _says(process, marker):
-            process.wait(LIMIT_S)
-            return None
-        os.killpg(process.pid, how)
-        process.communicate(timeout=LIMIT_S)  # a closed pipe would be another error of its own
-        return process.returncode
-
-    def kill_the_first(self, arguments: tuple[str, ...], marker: str) -> list[psutil.Process]:
-        """Start, wait for a line with ``marker``, and kill the first process alone.
-
-        Returns the processes that it and its children had started.
-        """
-        process = self._started(arguments)
-        assert _says(process, marker)
-        others = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        process.wait(LIMIT_S)
-        return others
-
-    def _started(self, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self._command(arguments),
             env=self._environment(),
             stdout=subprocess.DEVNULL,
@@ -86,6 +64,14 @@ class Kadr:
             text=True,
             start_new_session=True,
         )
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if marker in line), None)
+        if said is None:
+            process.wait(LIMIT_S)
+            return None
+        os.killpg(process.pid, how)
+        process.communicate(timeout=LIMIT_S)  # a closed pipe would be another error of its own
+        return process.returncode
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, sorted; without the journals, which hold times of day."""
@@ -105,12 +91,6 @@ class Kadr:
     def _environment(self) -> dict[str, str]:
         ours = {k: v for k, v in os.environ.items() if not k.startswith(("KADR_", "DAGSTER_"))}
         return ours | {"KADR_DATA": str(self.data), "OMP_NUM_THREADS": "1"}
-
-
-def _says(process: subprocess.Popen[str], marker: str) -> bool:
-    """Whether a line with the marker comes before the end."""
-    assert process.stderr is not None
-    return any(marker in line for line in process.stderr)
 
 
 _TABLES = """

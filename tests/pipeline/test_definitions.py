@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
@@ -18,12 +17,6 @@ HEAVY = ("torch", "transformers", "faiss", "chdb", "sklearn", "cv2", "av", "onnx
 HEAVY += ("tantivy", "ray", "kubernetes")
 INDEXES = {"frame_index", "video_index", "title_index", "speech_index", "screen_index"}
 INDEXES |= {"lexical_index", "search_cards", "tag_model"}
-# Threads of polars' pool, which start with its first query.
-_OF_POOLS = """
-from pathlib import Path
-names = [p.read_text().strip() for p in Path('/proc/self/task').glob('*/comm')]
-pools = sum(name.startswith('polars-') and name[7:].isdigit() for name in names)
-"""
 # Who may import whom: each room, and the rooms it must not know.
 FORBIDDEN = {
     "ml": ("dagster", "clickhouse_connect", "assets", "orchestration", "samples", "sql"),
@@ -79,52 +72,6 @@ def test_definitions_load_no_model_library_and_no_engine() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert set(HEAVY) & set(done.stdout.split()) == set()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on Linux alone")
-def test_steps_fork_from_a_process_without_models_engines_and_pools() -> None:
-    """A lock that a thread holds at the moment of a fork stays locked in the child for good."""
-    code = "import sys, threading, orchestration.preloaded\n" + _OF_POOLS
-    code += "print(threading.active_count(), pools, *sorted(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    threads, pools, *modules = done.stdout.split()
-    assert (threads, pools) == ("1", "0")
-    assert set(HEAVY) & set(modules) == set()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on Linux alone")
-def test_ctrl_c_while_steps_are_prepared_does_not_keep_them_from_starting() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED_PRELOAD],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.stdout.split(), done.returncode) == (["at", "work"], 0), done.stderr
-
-
-_INTERRUPTED_PRELOAD = """
-import multiprocessing, os, re, signal, time
-from multiprocessing import forkserver
-from pathlib import Path
-from orchestration.executors import _PRELOADED
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(_PRELOADED)
-forkserver.ensure_running()
-server = forkserver._forkserver._forkserver_pid
-status = Path(f"/proc/{server}/status")
-while not int(re.search(r"SigIgn:\\s*(\\w+)", status.read_text())[1], 16) & 1 << signal.SIGINT - 1:
-    time.sleep(0.001)
-os.kill(server, signal.SIGINT)
-step = context.Process(target=print, args=("at work",))
-step.start()
-step.join()
-raise SystemExit(step.exitcode)
-"""
 
 
 def test_imports_go_one_way() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.pipeline.conftest import Kadr
@@ -76,17 +75,6 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
     assert kadr.interrupt(("ingest", source), "decode: ", signal.SIGINT) == 130
     kadr.run("ingest", source)
     assert kadr.query("SELECT count() FROM videos WHERE status = 'ok'") == [(1,)]
-
-
-def test_steps_end_with_a_run_whose_process_alone_is_killed(
-    sample: Path, new_kadr: Callable[[str], Kadr]
-) -> None:
-    """They would write beside the next run; its daemon may be the one that memory ran out for."""
-    kadr, source = new_kadr("orphans"), str(sample / "clips" / "space-01.mp4")
-    others = kadr.kill_the_first(("ingest", source), "asr: ")
-    assert others
-    _, alive = psutil.wait_procs(others, timeout=20)
-    assert alive == []
 
 
 def _without_batch(rows: list[tuple[object, ...]]) -> list[str]:
