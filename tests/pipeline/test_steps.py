@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -34,10 +35,13 @@ def test_steps_fork_from_a_process_without_models_engines_and_pools() -> None:
     assert set(HEAVY) & set(modules) == set()
 
 
-def test_ctrl_c_while_steps_are_prepared_does_not_keep_them_from_starting() -> None:
+def test_ctrl_c_while_steps_are_prepared_does_not_keep_them_from_starting(tmp_path: Path) -> None:
+    # A module of the preload that waits in the middle of its import until it is let go on.
+    (tmp_path / "dagster_postgres.py").write_text(_SLOW_MODULE)
     done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED_PRELOAD],
+        [sys.executable, "-c", _INTERRUPTED_PRELOAD, str(tmp_path)],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -45,20 +49,29 @@ def test_ctrl_c_while_steps_are_prepared_does_not_keep_them_from_starting() -> N
     assert (done.stdout.split(), done.returncode) == (["at", "work"], 0), done.stderr
 
 
+_SLOW_MODULE = """
+import time
+from pathlib import Path
+
+here = Path(__file__).parent
+(here / "waits").touch()
+while not (here / "go").exists():
+    time.sleep(0.01)
+"""
 _INTERRUPTED_PRELOAD = """
-import multiprocessing, os, re, signal, time
+import multiprocessing, os, signal, sys, time
 from multiprocessing import forkserver
 from pathlib import Path
 from orchestration.executors import _PRELOADED
 
+folder = Path(sys.argv[1])
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(_PRELOADED)
 forkserver.ensure_running()
-server = forkserver._forkserver._forkserver_pid
-status = Path(f"/proc/{server}/status")
-while not int(re.search(r"SigIgn:\\s*(\\w+)", status.read_text())[1], 16) & 1 << signal.SIGINT - 1:
-    time.sleep(0.001)
-os.kill(server, signal.SIGINT)
+while not (folder / "waits").exists():
+    time.sleep(0.01)
+os.kill(forkserver._forkserver._forkserver_pid, signal.SIGINT)
+(folder / "go").touch()
 step = context.Process(target=print, args=("at work",))
 step.start()
 step.join()
