@@ -18,6 +18,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log.base import EventLogStorage
 
 from assets.devices import GPU_POOL
 from assets.needs import LIBRARY_POOLS
@@ -157,7 +158,18 @@ def set_slots(instance: dg.DagsterInstance, settings: Settings) -> None:
     there = {pool.name: pool.limit for pool in storage.get_pool_limits() if not pool.from_default}
     for name, slots in wanted.items():
         if there.get(name) != slots:
-            storage.set_concurrency_slots(name, slots)
+            _set_slots_of(storage, name, slots)
+
+
+def _set_slots_of(storage: EventLogStorage, pool: str, slots: int) -> None:
+    """Of a server's processes, which start at the same time, one inserts the pool's row. The others
+    then meet a row that was not there when they looked; the second time they find it."""
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        storage.set_concurrency_slots(pool, slots)
+    except IntegrityError:
+        storage.set_concurrency_slots(pool, slots)
 
 
 def gpu_slots(settings: Settings, visible: str | None = None) -> int:

@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -22,8 +24,9 @@ import yaml
 
 from assets.batches import BATCHES
 from assets.batches import ingest as cut
+from assets.needs import LIBRARY_POOLS
 from orchestration.definitions import build_defs, resources
-from orchestration.instance import open_here, prepare
+from orchestration.instance import open_here, prepare, set_slots
 from orchestration.jobs import BATCH_JOB
 from orchestration.settings import Settings, from_environment
 from tests.unit.media import moving_box, tone, write_clip
@@ -215,6 +218,27 @@ def test_a_run_ends_by_itself_when_the_server_went_away_and_came_back(
     postgres.start()
     _wait(_has_ended(postgres, run), "the run ends, well or with an error of the server")
     _wait(lambda: _answers(servers), "the webserver answers again")
+
+
+def test_processes_that_start_at_the_same_time_give_every_pool_its_slots_once(
+    environment: Settings,
+) -> None:
+    processes = 4
+    together = threading.Barrier(processes)
+    with open_here(environment) as instance, ThreadPoolExecutor(processes) as several:
+        storage = instance.event_log_storage
+        for _ in range(5):
+            for pool in LIBRARY_POOLS:
+                storage.delete_concurrency_limit(pool)
+            list(several.map(_set_slots_at, [together] * processes, [environment] * processes))
+            slots = {pool: storage.get_concurrency_info(pool).slot_count for pool in LIBRARY_POOLS}
+            assert slots == dict.fromkeys(LIBRARY_POOLS, 64)
+
+
+def _set_slots_at(moment: threading.Barrier, settings: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        moment.wait(LIMIT_S)
+        set_slots(instance, settings)
 
 
 def test_a_whole_batch_runs_on_postgres_and_completes_what_an_outage_cut(
