@@ -62,7 +62,7 @@ unit: $(VENV)/.installed-dev
 test-ui: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/ui
 
-# A Ray cluster of three nodes on this machine, one of which is lost: some three minutes.
+# A Ray cluster of three nodes on this machine, one of which is lost: some minutes, ten on a busy machine.
 test-cluster: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/cluster
 
