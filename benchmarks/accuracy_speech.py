@@ -18,8 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks import MEDIA
+from ml.media.sound import AudioPart, MonoResampler, PartWriter
 from ml.schemas import AUDIO
-from ml.sound import AudioPart, MonoResampler, PartWriter
 from ml.speech import Recogniser, load_recogniser
 
 SENTENCES = {

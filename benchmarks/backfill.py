@@ -42,20 +42,20 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus
 
-from assets.batch_health import PARTITION_TAG, last_error
-from assets.batches import BATCHES, ingest
-from assets.clickhouse import ClickHouse
-from assets.datasets import DatasetStore
-from assets.tables import TABLES
+from assets.source.health import PARTITION_TAG, last_error
+from assets.stores.batches import BATCHES, ingest
+from assets.stores.clickhouse import ClickHouse
+from assets.stores.datasets import DatasetStore
+from assets.tables.load import TABLES
 from ml.schemas import TEXT, VISUAL
 from ml.vectors import pool_frames, text_rows
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare
 from orchestration.jobs import BATCH_JOB
 from orchestration.settings import Settings, from_environment
-from tests.unit.clickhouse_shim import running
-from tests.unit.media import Picture, scene, tone, write_clip
-from tests.unit.postgres_server import free_port, running_postgres
+from tests.unit.media.clips import Picture, scene, tone, write_clip
+from tests.unit.orchestration.postgres_server import free_port, running_postgres
+from tests.unit.stores.clickhouse_shim import running
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

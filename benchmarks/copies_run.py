@@ -115,7 +115,7 @@ def describe(folder: Path, video: Video) -> Took:
 
     from ml.copies.features import FrameDescriber
     from ml.copies.sound import SoundFingerprinter
-    from ml.extract import ExtractOptions
+    from ml.media.extract import ExtractOptions
 
     cv2.setNumThreads(1)
     options = ExtractOptions()
@@ -143,7 +143,7 @@ def _cached(folder: Path, video: Video, *makers: str) -> Path:
 
 
 def _extract(video: Video, options: Any, place: Path) -> None:
-    from ml.extract import Source, extract
+    from ml.media.extract import Source, extract
 
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
@@ -160,7 +160,7 @@ def _step(
     dataset: str,
     step: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]],
 ) -> None:
-    from ml.extract import spooled
+    from ml.media.extract import spooled
 
     if place.is_file():
         return
@@ -177,7 +177,7 @@ def evidence(folder: Path, video: Video) -> Evidence:
     from ml.copies.features import FrameDescriber, pictures_of
     from ml.copies.motion import motion_of
     from ml.copies.sound import SoundFingerprinter, sound_of
-    from ml.extract import ExtractOptions, spooled
+    from ml.media.extract import ExtractOptions, spooled
 
     maker = ExtractOptions().maker
     media = _cached(folder, video, maker)

@@ -5,8 +5,8 @@
 The job is the same for all: one picture a second, at most 768 px wide, as RGB. Each (reader, clip)
 runs in a process of its own, so peak memory and crashes are its own. Before a time counts, the
 pictures are compared with PyAV's: a reader that gets the answer wrong has no speed. Then comes what
-each does with broken files. Rows named "pass" are the whole of ml/extract.py over that reader:
-frames, motion thumbnails at 8 a second, and sound; their pictures are not compared.
+each does with broken files. Rows named "pass" are the whole of ml/media/extract.py over that
+reader: frames, motion thumbnails at 8 a second, and sound; their pictures are not compared.
 
 torchcodec needs FFmpeg's shared libraries. Where the system has none, it is given those inside
 PyAV's wheel, so both then decode with the very same FFmpeg; where that fails it is skipped aloud.
@@ -38,7 +38,7 @@ LIMIT_S = 300
 MEDIA = ("c057.mp4", "c058.webm", "c067.mp4", "c069.mp4", "c083.mp4", "c085.mp4", "c107.mpg")
 SAMPLES = ("pyav", "pyav-auto", "pyav-nonref", "decord", "torchcodec")
 PASSES = ("pass-pyav", "pass-decord", "pass-torchcodec")
-# NONREF skips pictures: near enough for one a second, too far off for motion (see ml/decode.py).
+# NONREF skips pictures: near enough for one a second, too far off for motion (ml/media/decode.py).
 EVERY_PICTURE = tuple(reader for reader in SAMPLES if reader != "pyav-nonref")
 REFERENCE = "pyav"
 
@@ -51,7 +51,7 @@ Sample = tuple[float, np.ndarray]  # seconds from the first picture, uint8[h, w,
 def sample_pyav(path: str, threads: int, skip: Literal["NONREF"] | None) -> Iterator[Sample]:
     import av
 
-    from ml.decode import Scaler
+    from ml.media.decode import Scaler
 
     scaler, due, first = Scaler(), 0.0, None
     with av.open(path) as container:
@@ -104,13 +104,13 @@ def _fitted(scaler: Any, frame: Any) -> np.ndarray:
 def _shrunk(picture: np.ndarray) -> np.ndarray:
     import av
 
-    from ml.decode import Scaler
+    from ml.media.decode import Scaler
 
     return _fitted(Scaler(), av.VideoFrame.from_ndarray(picture[..., :3].copy(), format="rgb24"))
 
 
 def run_pass(path: str, reader: str) -> dict[str, Any]:
-    from ml.extract import ExtractOptions, Source, extract
+    from ml.media.extract import ExtractOptions, Source, extract
 
     with tempfile.TemporaryDirectory() as spool:
         found = extract(Source("v", path), spool, ExtractOptions(reader=reader))
@@ -239,7 +239,7 @@ def print_broken(files: dict[str, Path], readers: list[str], environment: dict[s
 
 def generated_clips(folder: Path, seconds: int) -> list[Path]:
     """Moving scenes: long and short GOPs with B-frames, VP9, portrait, MPEG-4."""
-    from tests.unit.media import moving_box, tone, write_clip
+    from tests.unit.media.clips import moving_box, tone, write_clip
 
     def wide(index: int) -> np.ndarray:
         return moving_box(index, (1280, 720))
@@ -267,7 +267,7 @@ def generated_clips(folder: Path, seconds: int) -> list[Path]:
 
 
 def broken_files(folder: Path) -> dict[str, Path]:
-    from tests.unit.media import tone, write_clip
+    from tests.unit.media.clips import tone, write_clip
 
     def noise(index: int) -> np.ndarray:
         return np.random.default_rng(index).integers(0, 256, (180, 320, 3)).astype(np.uint8)

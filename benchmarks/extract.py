@@ -32,13 +32,13 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
-from assets.batches import ingest
-from assets.datasets import DatasetStore, Ledger
-from assets.extraction import Extraction, decoded
-from assets.incremental import plan, update
-from assets.resources import Library
+from assets.media.extraction import Extraction, decoded
+from assets.stores.batches import ingest
+from assets.stores.datasets import DatasetStore, Ledger
+from assets.stores.incremental import plan, update
+from assets.stores.resources import Library
 from benchmarks import MEDIA
-from ml.extract import ExtractOptions, encode_jpeg
+from ml.media.extract import ExtractOptions, encode_jpeg
 from ml.schemas import FRAMES, VIDEOS, VISUAL
 
 WORKERS = 2
@@ -132,7 +132,7 @@ def compare_visual(library: Library, batch: str, scratch: Path) -> float:
     import torch
 
     from benchmarks.models import clip_vit_b32
-    from ml.visual import load_image_embedder
+    from ml.visual.embedder import load_image_embedder
 
     torch.set_num_threads(1)
     path = clip_vit_b32(scratch / "clip-vit-b32")

@@ -46,12 +46,12 @@ from benchmarks.gpu_models import (
     save_tower,
     save_whisper,
 )
-from ml.device import half_precision
-from ml.gpu_use import gpu_use, video_hours_per_day
-from ml.loading import load_model
+from ml.models.device import half_precision
+from ml.models.gpu_use import gpu_use, video_hours_per_day
+from ml.models.loading import load_model
 from ml.runner import run
 from ml.schemas import FRAMES
-from ml.visual import ImageEmbedder, load_image_embedder
+from ml.visual.embedder import ImageEmbedder, load_image_embedder
 
 # Of the bare loop; in videos a GPU does nothing else than the step.
 LEAST_OF_BARE = 0.85
@@ -214,7 +214,7 @@ def check_vectors(found: Iterable[pa.RecordBatch], reference: np.ndarray) -> Non
 
 def speech(scale: Scale) -> list[Figure]:
     """Encoder, language and decoder of 30 s windows, through the recogniser's own engine."""
-    from ml.sound import SAMPLE_RATE_HZ
+    from ml.media.sound import SAMPLE_RATE_HZ
     from ml.speech.engines import load_engine
 
     folder = save_whisper(scale.folder / "whisper-large-v3-turbo", tiny=scale.tiny)
@@ -245,7 +245,7 @@ def speech(scale: Scale) -> list[Figure]:
 
 def end_to_end(scale: Scale, frames_per_s: float) -> list[Figure]:
     """Whole videos: frames through the visual step, then texts through the text step."""
-    from ml.text import load_text_embedder
+    from ml.text.embedder import load_text_embedder
 
     tower = save_tower(SIGLIP2_LARGE, scale.folder / SIGLIP2_LARGE.name, tiny=scale.tiny)
     e5 = save_e5(scale.folder / "multilingual-e5-large", tiny=scale.tiny)

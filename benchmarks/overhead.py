@@ -35,10 +35,10 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from assets.batches import ingest
-from assets.clickhouse import ClickHouse
-from assets.resources import Library
-from assets.tables import TABLES, count_rows
+from assets.stores.batches import ingest
+from assets.stores.clickhouse import ClickHouse
+from assets.stores.resources import Library
+from assets.tables.load import TABLES, count_rows
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare
 from orchestration.jobs import BATCH_JOB

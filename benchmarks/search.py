@@ -40,14 +40,14 @@ from benchmarks.search_library import (
     search_library,
 )
 from benchmarks.search_written import FRESH, TUNING
-from ml.channels import CHANNEL_TEXT
 from ml.schemas import PASSAGES
 from ml.search.lexical_index import LexicalIndex, LexicalQuery, update_lexical
-from ml.search.passages import Passage, passages_of, words_and_lemmas
 from ml.search.ranking import Answer, Retrieved, evidence, rank
-from ml.text import PACKAGED, TextEmbedder, load_text_embedder
+from ml.text.channels import CHANNEL_TEXT
+from ml.text.embedder import PACKAGED, TextEmbedder, load_text_embedder
+from ml.text.passages import Passage, passages_of, words_and_lemmas
+from ml.text.words import lemmatiser
 from ml.vectors import list_matrix
-from ml.words import lemmatiser
 
 # Hits of a list, answers of a search, and how near a moment has to be.
 DEPTH, K, MOMENT_S = 200, 10, 2.0

@@ -24,8 +24,8 @@ import numpy as np
 import pyarrow as pa
 
 import sql
-from assets.clickhouse import ClickHouse
-from assets.tables import TABLES, load_batch
+from assets.stores.clickhouse import ClickHouse
+from assets.tables.load import TABLES, load_batch
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

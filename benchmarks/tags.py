@@ -18,7 +18,7 @@ import time
 from dataclasses import replace
 
 from benchmarks.tags_library import KINDS, LibraryKind, generated_tags
-from ml.tagging.evaluate import TagEvaluation, evaluate
+from ml.tags.evaluate import TagEvaluation, evaluate
 from ml.taxonomy import default_taxonomy
 
 

@@ -17,8 +17,8 @@ from functools import cache
 import numpy as np
 
 from benchmarks.topics_library import stray_words
-from ml.tagging.examples import TagExamples
-from ml.tagging.tree import TagTree
+from ml.tags.examples import TagExamples
+from ml.tags.tree import TagTree
 from ml.taxonomy import Entry, default_taxonomy
 
 _CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)

@@ -12,7 +12,7 @@ Right is a tag at or below the place of the video's theme, as far as the level a
 whole stand the cosine with the text model alone (of texts whose language it knows, mean over
 channels, nearest entries first) and the phrases alone. The expected calibration error (ECE, ten
 bins) is that of the surest tag of each level, of videos whose place reaches it or that have none.
-``--fit`` prints the constants of `ml.tagging.calibration`.
+``--fit`` prints the constants of `ml.tags.calibration`.
 
 Of keywords the share is told that stand in phrases of their video's theme.
 
@@ -35,17 +35,17 @@ import pyarrow.parquet as pq
 from benchmarks.topics import sample_library
 from benchmarks.topics_library import TextLibrary, generated_library, themes
 from benchmarks.topics_written import FRESH, TUNING, written_library
-from ml.channels import CHANNEL_TEXT
 from ml.schemas import TEXT, TEXT_CHANNELS
-from ml.tagging.calibration import LEAST_SHARE, without_unsure_children
-from ml.tagging.decode import DecodeOptions, decode
-from ml.tagging.keywords import document_frequencies, keyword_terms, video_keywords
-from ml.tagging.metrics import mean_iou
-from ml.tagging.tag_texts import is_latin
-from ml.tagging.tree import TagTree
-from ml.tagging.zero_shot import ZeroShot, ZeroShotInputs, encoder
+from ml.tags.calibration import LEAST_SHARE, without_unsure_children
+from ml.tags.decode import DecodeOptions, decode
+from ml.tags.keywords import document_frequencies, keyword_terms, video_keywords
+from ml.tags.metrics import mean_iou
+from ml.tags.texts import is_latin
+from ml.tags.tree import TagTree
+from ml.tags.zero_shot import ZeroShot, ZeroShotInputs, encoder
 from ml.taxonomy import TreePath, default_taxonomy
-from ml.text import PACKAGED, TextEmbedder, load_text_embedder
+from ml.text.channels import CHANNEL_TEXT
+from ml.text.embedder import PACKAGED, TextEmbedder, load_text_embedder
 from ml.vectors import list_matrix
 
 # Where themes belong. A hike in the mountains, one of the sample's videos of travel, is filed under

@@ -36,9 +36,9 @@ from benchmarks.topics_library import (
     themes,
 )
 from benchmarks.topics_written import FRESH, TUNING, written_library
-from ml.channels import CHANNEL_TEXT
-from ml.stable_clusters import Clustering, recluster, take_in
+from ml.clustering.stable import Clustering, recluster, take_in
 from ml.taxonomy import default_taxonomy, path_text
+from ml.text.channels import CHANNEL_TEXT
 from ml.topics.clustering import cluster, exemplars, topics_before
 from ml.topics.library import DOCUMENT_CHARACTERS, Channel, TopicLibrary, documents_of
 from ml.topics.naming import TopicWords, naming_rows, nearest_entries, topic_terms
@@ -94,7 +94,7 @@ def sample_library() -> TextLibrary:
 
 def embedded(library: TextLibrary) -> tuple[dict[str, Channel], str]:
     """The text model's vectors by channel, and the model's name."""
-    from ml.text import PACKAGED, load_text_embedder
+    from ml.text.embedder import PACKAGED, load_text_embedder
     from ml.vectors import list_matrix
 
     embedder = load_text_embedder(PACKAGED, profile="embedded")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from orchestration.check import check
-from orchestration.clusters import people, recluster, topics
-from orchestration.evaluate import evaluate
-from orchestration.search import search, suggest
+from orchestration.commands.check import check
+from orchestration.commands.clusters import people, recluster, topics
+from orchestration.commands.evaluate import evaluate
+from orchestration.commands.search import search, suggest
+from orchestration.commands.tags import tags
 from orchestration.settings import Settings, settled
-from orchestration.tags import tags
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
 DEMO_QUERIES = (
@@ -64,7 +64,7 @@ def ingest(
 
 
 def _ingest(source: str, **how: bool) -> None:
-    from orchestration.ingest import ingest as run
+    from orchestration.commands.ingest import ingest as run
     from orchestration.instance import open_here, prepare
 
     settings = settled()
@@ -145,7 +145,7 @@ def models() -> None:
 @click.option("--profile", "name", help="The profile whose models to fetch (KADR_PROFILE).")
 def pull(name: str | None) -> None:
     """Fetch a profile's models ahead, for machines without a network."""
-    from assets.resources import Models
+    from assets.stores.resources import Models
     from orchestration.definitions import resources
 
     if name:
@@ -177,8 +177,8 @@ def _say_made(video_id: str, done: int, total: int) -> None:
 
 
 def _show(text: str, settings: Settings, form: str = "table", *, write: bool = False) -> None:
-    from assets.clickhouse import ClickHouse
-    from orchestration.sql_output import show
+    from assets.stores.clickhouse import ClickHouse
+    from orchestration.commands.sql_output import show
 
     tables = ClickHouse(settings.clickhouse, on_wait=lambda text: click.echo(text, err=True))
     with tables.session("kadr sql", read_only=not write) as client:
@@ -191,14 +191,14 @@ def _show(text: str, settings: Settings, form: str = "table", *, write: bool = F
 
 def _is_for_people(error: BaseException) -> bool:
     """Whether an error's message is all a person needs; others keep their trace."""
-    from assets.batches import BatchExists
-    from assets.clickhouse import ClickHouseError
-    from assets.cluster_store import ClusteringDamaged
-    from assets.indexes import WrittenMeanwhile
-    from assets.search import NotSearchable
-    from assets.sources import SourceError
+    from assets.clustering.store import ClusteringDamaged
+    from assets.search.engine import NotSearchable
+    from assets.search.indexes import WrittenMeanwhile
+    from assets.source.videos import SourceError
+    from assets.stores.batches import BatchExists
+    from assets.stores.clickhouse import ClickHouseError
     from ml.failures import ModelUnavailable, VideoFailure
-    from orchestration.ingest import Busy
+    from orchestration.commands.ingest import Busy
     from orchestration.runs import RunFailed
 
     ours = (SourceError, BatchExists, ClickHouseError, ClusteringDamaged, Busy, RunFailed)

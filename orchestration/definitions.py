@@ -6,32 +6,25 @@ from typing import Any
 
 import dagster as dg
 
-from assets import (
-    asr,
-    batch_health,
-    captions,
-    copies,
-    copy_search,
-    copy_tables,
-    faces,
-    indexes,
-    keywords,
-    lexical,
-    listing,
-    media,
-    ocr,
-    people,
-    persons,
-    search_cards,
-    table_assets,
-    tag_model,
-    tags,
-    text,
-    topics,
-    visual,
-)
-from assets.listing import SETTLE_S, Source
-from assets.resources import Decoding, Library, Models, Tables
+from assets.copies import descriptors as copies
+from assets.copies import search as copy_search
+from assets.copies import tables as copy_tables
+from assets.media import asset as media
+from assets.people import clustering as people
+from assets.people import persons
+from assets.search import cards as search_cards
+from assets.search import indexes, lexical
+from assets.senses import captions, faces, ocr, text, visual
+from assets.senses import speech as asr
+from assets.source import health as batch_health
+from assets.source import listing
+from assets.source.listing import SETTLE_S, Source
+from assets.stores.resources import Decoding, Library, Models, Tables
+from assets.tables import batch_tables as table_assets
+from assets.tags import keywords
+from assets.tags import model as tag_model
+from assets.tags import video_tags as tags
+from assets.topics import clustering as topics
 from orchestration.console import console_logger
 from orchestration.executors import executor
 from orchestration.jobs import (

@@ -1,6 +1,6 @@
 """Where steps run, by ``KADR_EXECUTOR``: in child processes, as Ray jobs, or in Kubernetes pods.
 
-What a step needs of its machine is declared on its asset (``assets/needs.py``).
+What a step needs of its machine is declared on its asset (``assets/stores/needs.py``).
 
 A step whose node is lost fails, and with it the run: neither Ray nor Kubernetes starts it again.
 What is tried again is the batch, whatever the failure was, within ``KADR_BATCH_ATTEMPTS``; what the
@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.needs import GPU_RESOURCE, MANY_CORES, gpu_steps
+from assets.stores.needs import GPU_RESOURCE, MANY_CORES, gpu_steps
 from orchestration.settings import PREFIX, Settings
 
 _ONE_MACHINE = "multiprocess"

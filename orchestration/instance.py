@@ -20,9 +20,9 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.base import EventLogStorage
 
-from assets.devices import GPU_POOL
-from assets.needs import LIBRARY_POOLS
-from ml.gpu_use import gpu_count
+from assets.stores.devices import GPU_POOL
+from assets.stores.needs import LIBRARY_POOLS
+from ml.models.gpu_use import gpu_count
 from orchestration.executors import is_cluster
 from orchestration.launcher import HOST_TAG, PID_TAG, is_dead
 from orchestration.settings import Settings, settled

@@ -24,10 +24,10 @@ from functools import cache
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from assets.batch_health import SOURCE
-from assets.batches import BATCHES, BatchRegistry, name_key
-from assets.clustered import RECLUSTER_TAG
-from assets.listing import GROUP as SOURCE_GROUP
+from assets.clustering.clustered import RECLUSTER_TAG
+from assets.source.health import SOURCE
+from assets.source.listing import GROUP as SOURCE_GROUP
+from assets.stores.batches import BATCHES, BatchRegistry, name_key
 
 BATCH_JOB = "batch"
 LIBRARY_JOB = "library"

@@ -41,7 +41,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
-from assets.batch_health import (
+from assets.source.health import (
     AT_WORK,
     PERMANENT,
     at_work,
@@ -51,8 +51,8 @@ from assets.batch_health import (
     histories,
     registered,
 )
-from assets.listing import SETTLE_S, WHY_TAG, is_fresh, last_listing
-from assets.sources import SourceError, list_source
+from assets.source.listing import SETTLE_S, WHY_TAG, is_fresh, last_listing
+from assets.source.videos import SourceError, list_source
 from orchestration.instance import end_dead_runs
 from orchestration.jobs import (
     BATCH_JOB,

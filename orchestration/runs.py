@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
-from assets.batch_health import ENDED, PARTITION_TAG, SOURCE, cause, ended_at, finished
-from assets.clickhouse import CannotConnect
-from assets.clustered import RECLUSTER_TAG
-from assets.progress import FORCE_TAG
+from assets.clustering.clustered import RECLUSTER_TAG
+from assets.source.health import ENDED, PARTITION_TAG, SOURCE, cause, ended_at, finished
+from assets.stores.clickhouse import CannotConnect
+from assets.stores.progress import FORCE_TAG
 from orchestration.instance import run_tags
 from orchestration.jobs import BATCH_JOB, HEALTH_JOB, LIBRARY_JOB, SOURCE_JOB
 

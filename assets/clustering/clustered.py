@@ -10,12 +10,12 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from assets.cluster_store import StoredClustering
-from assets.pictures import plain_line
+from assets.clustering.pictures import plain_line
+from assets.clustering.store import StoredClustering
 from ml.schemas import Dataset
 
 if TYPE_CHECKING:
-    from ml.stable_clusters import Clustering, Members
+    from ml.clustering.stable import Clustering, Members
 
 RECLUSTER_TAG = "kadr/recluster"
 Vectors = tuple[list[str], np.ndarray]

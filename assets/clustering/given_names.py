@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import sql
-from assets.datasets import key_of
-from assets.storage import Storage
+from assets.stores.datasets import key_of
+from assets.stores.storage import Storage
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from ml.stable_clusters import Clustering, Members
+    from ml.clustering.stable import Clustering, Members
 
 MANIFEST = "manifest.json"
 # 2: vectors in a file of their own, checksums of all files.
@@ -128,7 +128,7 @@ def load(folder: Path, place: str = "") -> StoredClustering | None:
 
 
 def _loaded(manifest: Mapping[str, Any], files: Mapping[str, Path]) -> StoredClustering:
-    from ml.stable_clusters import Clustering
+    from ml.clustering.stable import Clustering
 
     members, batch_of = _members(pq.read_table(files[_MEMBERS]), np.load(files[_VECTORS]))
     with np.load(files[_CLUSTERS], allow_pickle=False) as arrays:
@@ -187,7 +187,7 @@ def _member_rows(stored: StoredClustering) -> pa.Table:
 
 
 def _members(rows: pa.Table, z: np.ndarray) -> tuple[Members, list[str]]:
-    from ml.stable_clusters import Members
+    from ml.clustering.stable import Members
 
     if len(z) != rows.num_rows:
         raise ValueError(f"{rows.num_rows} members and {len(z)} vectors")

@@ -22,20 +22,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.datasets import DatasetStore, key_of
-from assets.sources import fetch, local_path, local_uri, look_at, title_of
-from assets.storage import Storage, scheme_of
+from assets.source.videos import fetch, local_path, local_uri, look_at, title_of
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.storage import Storage, scheme_of
 from ml.failures import PermanentFailure
 from ml.schemas import COPY_DESCRIPTORS, FRAMES, VIDEOS
 
 if TYPE_CHECKING:
-    from assets.batches import BatchRegistry
-    from assets.copy_pairs import Comparable
-    from assets.copy_search import Indexes
+    from assets.copies.pairs import Comparable
+    from assets.copies.search import Indexes
+    from assets.stores.batches import BatchRegistry
     from ml.copies.evidence import Evidence
     from ml.copies.features import FrameDescriber
     from ml.copies.verdicts import Verdict
-    from ml.extract import Extracted, ExtractOptions
+    from ml.media.extract import Extracted, ExtractOptions
 
 # These modules are imported when they are needed, and Dagster with them: that takes as long as a
 # short file, so it happens while the file is decoded.
@@ -175,7 +175,7 @@ class Check:
 
     def _opened(self, folder: Path, watch: _Stopwatch) -> _Library:
         with watch.stage("open"):
-            from assets.batches import BatchRegistry
+            from assets.stores.batches import BatchRegistry
 
             store = DatasetStore(self.storage, self.scratch)
             return _open(store, BatchRegistry(self.storage), folder, self.workers)
@@ -239,14 +239,14 @@ class Reading:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Its rows of `frames`, once it is read."""
-        from ml.extract import spooled
+        from ml.media.extract import spooled
 
         return (rows.select(columns) for rows in spooled(self.folder, FRAMES.name))
 
 
 def read_file(task: Reading) -> tuple[Extracted, float]:
     """Fetch and decode the file, in a worker process; what it is, and seconds spent on fetching."""
-    from ml.extract import Source, extract
+    from ml.media.extract import Source, extract
 
     began = time.perf_counter()
     with fetch(task.uri, task.folder, dict(task.storage_options)) as (path, _):
@@ -261,7 +261,7 @@ def decoded(task: Reading, watch: _Stopwatch) -> Extracted:
     Raises:
         VideoFailure: what became of it.
     """
-    from ml.extract import limit_s
+    from ml.media.extract import limit_s
     from ml.workers import run_tasks
 
     began = time.perf_counter()
@@ -294,9 +294,9 @@ def _look(uri: str) -> int:
 
 def described(read: Reading, media: Extracted, describer: FrameDescriber) -> Evidence:
     """The file as the library's videos are described."""
-    from assets.copy_pairs import evidence_of
+    from assets.copies.pairs import evidence_of
     from ml.copies.sound_bands import SoundFingerprinter
-    from ml.extract import spooled
+    from ml.media.extract import spooled
 
     frames, motion, audio = (spooled(read.folder, name) for name in ("frames", "motion", "audio"))
     return evidence_of(
@@ -334,11 +334,11 @@ def opened_indexes(storage: Storage, folder: Path) -> tuple[Indexes, Mapping[str
         NotSearchable: there are none.
         IndexDamaged: one can't be read.
     """
-    from assets.copy_search import PICTURE_INDEX, SOUND_INDEX, Indexes
+    from assets.copies.search import PICTURE_INDEX, SOUND_INDEX, Indexes
     from ml.copies.picture_index import PictureIndex
     from ml.copies.picture_segments import read_manifest
     from ml.copies.sound_index import SoundIndex
-    from ml.index_files import IndexDamaged
+    from ml.indexes.files import IndexDamaged
 
     for tries_left in reversed(range(_TRIES)):
         try:
@@ -356,7 +356,7 @@ def opened_indexes(storage: Storage, folder: Path) -> tuple[Indexes, Mapping[str
 
 def _index_files(storage: Storage, name: str, copy: Path) -> Path:
     """The folder of an index; one in an object store is copied to ``copy``, its manifest first."""
-    from ml.index_files import MANIFEST
+    from ml.indexes.files import MANIFEST
 
     prefix = f"indexes/{name}"
     if not storage.exists(f"{prefix}/{MANIFEST}"):
@@ -409,7 +409,7 @@ class _Library:
 
     def candidates(self, evidence: Evidence, left_out: set[str]) -> list[Comparable]:
         """What is worth comparing with the file."""
-        from assets.copy_pairs import comparables, resolved
+        from assets.copies.pairs import comparables, resolved
         from ml.copies.sound_bands import SoundFingerprinter
 
         makers = (self.describer.model, SoundFingerprinter.model)
@@ -425,7 +425,7 @@ class _Library:
         Raises:
             VideoFailure: a comparison failed, and no other says that the file is a copy.
         """
-        from assets.copy_pairs import Query, find_copies, load_evidence
+        from assets.copies.pairs import Query, find_copies, load_evidence
 
         query, load = Query(evidence, _LATEST, others), partial(load_evidence, self.store)
         (pairs,) = find_copies([query], load, workers=workers)
@@ -442,7 +442,7 @@ class _Library:
 
     def strip(self, match: Match, read: Reading) -> bytes | None:
         """Matching moments side by side; None where the video's frames are just being replaced."""
-        from assets.strips import frames_of, pair_strip
+        from assets.copies.strips import frames_of, pair_strip
 
         frames = frames_of(self.store, match.batch, match.video_id)
         return pair_strip(match.row(name_of(read.uri)), read.frames, frames, STRIP_MOMENTS)

@@ -5,9 +5,9 @@ They are made from what the one decode left, by arithmetic alone: there are no w
 
 from __future__ import annotations
 
-from assets.model_step import model_asset
-from assets.needs import MANY_CORES, SMALL
-from assets.resources import Models
+from assets.senses.model_step import model_asset
+from assets.stores.needs import MANY_CORES, SMALL
+from assets.stores.resources import Models
 from ml.schemas import AUDIO, AUDIO_FINGERPRINTS, COPY_DESCRIPTORS, FRAMES
 
 GROUP = "copies"

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assets.batches import BatchRegistry
-from assets.datasets import DatasetStore, key_of, layout_of
-from assets.incremental import Rows, by_video
+from assets.stores.batches import BatchRegistry
+from assets.stores.datasets import DatasetStore, key_of, layout_of
+from assets.stores.incremental import Rows, by_video
 from ml.schemas import AUDIO_FINGERPRINTS, COPY_DESCRIPTORS, MOTION, VIDEOS
 
 if TYPE_CHECKING:

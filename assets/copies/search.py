@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.batches import BATCHES
-from assets.catalog import dataset_spec, row_count
-from assets.copies import GROUP
-from assets.copy_pairs import (
+from assets.copies.descriptors import GROUP
+from assets.copies.pairs import (
     DESCRIBED,
     Comparable,
     Compared,
@@ -35,13 +33,15 @@ from assets.copy_pairs import (
     one_way,
     resolved,
 )
-from assets.datasets import DatasetStore, key_of
-from assets.incremental import Report, Rows, by_video, plan, update
-from assets.indexes import index_folder
-from assets.model_step import ledger_of
-from assets.needs import LIBRARY
-from assets.progress import Progress, is_forced, timing_metadata
-from assets.resources import Library, Models
+from assets.search.indexes import index_folder
+from assets.senses.model_step import ledger_of
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import dataset_spec, row_count
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.incremental import Report, Rows, by_video, plan, update
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import Progress, is_forced, timing_metadata
+from assets.stores.resources import Library, Models
 from ml.failures import RetryableFailure
 from ml.schemas import (
     AUDIO_FINGERPRINTS,
@@ -163,7 +163,7 @@ def opened_indexes(library: Library, makers: Sequence[str] = ()) -> Iterator[Ind
     """
     from ml.copies.picture_index import PictureIndex, update_picture_index
     from ml.copies.sound_index import SoundIndex, update_sound_index
-    from ml.index_files import IndexDamaged
+    from ml.indexes.files import IndexDamaged
 
     with ExitStack() as stack:
         # Always in this order, so that two never wait for each other.

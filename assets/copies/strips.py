@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.datasets import DatasetStore
-from assets.pictures import plain_line
+from assets.clustering.pictures import plain_line
+from assets.stores.datasets import DatasetStore
 from ml.schemas import FRAMES, VERDICTS
 
 # Pages keep these in the event log, so they are small: 40 kB each.

@@ -15,14 +15,14 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.batches import BatchRegistry
-from assets.catalog import row_count, table_spec
-from assets.copy_pairs import DESCRIBED, Comparable, comparables
-from assets.datasets import DatasetStore, key_of, layout_of
-from assets.needs import LIBRARY
-from assets.resources import Library, Tables
-from assets.strips import pair_strips
-from assets.tables import replace_table
+from assets.copies.pairs import DESCRIBED, Comparable, comparables
+from assets.copies.strips import pair_strips
+from assets.stores.batches import BatchRegistry
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import DatasetStore, key_of, layout_of
+from assets.stores.needs import LIBRARY
+from assets.stores.resources import Library, Tables
+from assets.tables.load import replace_table
 from ml.library_schemas import COPYRIGHT_HITS, DUPLICATE_GROUPS, DUPLICATE_PAIRS
 from ml.schemas import FOUND_PAIRS, VERDICTS, VIDEOS, Dataset
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.batches import BATCHES
-from assets.catalog import dataset_spec, row_count
-from assets.extraction import MEDIA, Extraction, decoded
-from assets.needs import MANY_CORES
-from assets.progress import Progress, is_forced, timing_metadata
-from assets.resources import Decoding, Library
+from assets.media.extraction import MEDIA, Extraction, decoded
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import dataset_spec, row_count
+from assets.stores.needs import MANY_CORES
+from assets.stores.progress import Progress, is_forced, timing_metadata
+from assets.stores.resources import Decoding, Library
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS
 
 # Below this many failures a batch is never stopped: small batches may well be mostly bad files.

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from assets.batches import Batch
-from assets.datasets import DatasetStore, Ledger, key_of, layout_of
-from assets.incremental import Merge
-from assets.progress import Progress
-from assets.resources import Library
-from assets.sources import UNREADABLE, SourceVideo, fetch
+from assets.source.videos import UNREADABLE, SourceVideo, fetch
+from assets.stores.batches import Batch
+from assets.stores.datasets import DatasetStore, Ledger, key_of, layout_of
+from assets.stores.incremental import Merge
+from assets.stores.progress import Progress
+from assets.stores.resources import Library
 from ml.failures import Filtered, PermanentFailure, RetryableFailure, VideoFailure
 from ml.runner import Timings
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS, Dataset
 
 if TYPE_CHECKING:
-    from ml.extract import Extracted, ExtractOptions
+    from ml.media.extract import Extracted, ExtractOptions
     from ml.workers import Outcome
 
 MEDIA = (FRAMES, MOTION, AUDIO)
@@ -59,7 +59,7 @@ class Done:
 
 def extract_one(task: Task) -> Done:
     """Fetch and decode one file. Runs in a worker process."""
-    from ml.extract import Source, extract
+    from ml.media.extract import Source, extract
 
     if task.superseded_by:
         raise Filtered(f"superseded by a newer version in batch {task.superseded_by}")
@@ -171,7 +171,7 @@ class Extraction:
         self.timings.wall_s = perf_counter() - began
 
     def _take(self, outcome: Outcome[Task, Done], merges: Mapping[Dataset, Merge]) -> None:
-        from ml.extract import spooled
+        from ml.media.extract import spooled
 
         task, began = outcome.task, perf_counter()
         self.timings.compute_s += outcome.seconds
@@ -247,7 +247,7 @@ def decoded(
 
 
 def _limit_s(task: Task) -> float:
-    from ml.extract import limit_s
+    from ml.media.extract import limit_s
 
     return limit_s(task.video.source_bytes or _UNKNOWN_BYTES)
 

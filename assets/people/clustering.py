@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import numpy as np
 
-from assets import given_names
-from assets.catalog import row_count, table_spec
-from assets.cluster_store import StoredClustering, fingerprint_of, load, save
-from assets.clustered import Items, asked_to_recluster, change_rows, check, gather, told
-from assets.datasets import DatasetStore, Ledger, key_of
-from assets.given_names import PERSON, Given
-from assets.indexes import index_folder, made_by_one_model
-from assets.known_people import KnownPeople, known_people
-from assets.models import OFF
-from assets.needs import LIBRARY
-from assets.people_tables import OUTPUTS, SHOWN, Shown, bring_up, person_key, video_of
-from assets.pictures import contact_sheet_svg, markdown_image
-from assets.progress import is_forced
-from assets.resources import Library, Models, Tables
+from assets.clustering import given_names
+from assets.clustering.clustered import Items, asked_to_recluster, change_rows, check, gather, told
+from assets.clustering.given_names import PERSON, Given
+from assets.clustering.pictures import contact_sheet_svg, markdown_image
+from assets.clustering.store import StoredClustering, fingerprint_of, load, save
+from assets.people.known import KnownPeople, known_people
+from assets.people.tables import OUTPUTS, SHOWN, Shown, bring_up, person_key, video_of
+from assets.search.indexes import index_folder, made_by_one_model
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import DatasetStore, Ledger, key_of
+from assets.stores.models import OFF
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import is_forced
+from assets.stores.resources import Library, Models, Tables
 from ml.library_schemas import PEOPLE, PEOPLE_CHANGES
 from ml.schemas import PERSONS
 
 if TYPE_CHECKING:
-    from ml.stable_clusters import Clustering
+    from ml.clustering.stable import Clustering
 
 FOLDER = "people"
 _ALONE_CHECK, _LARGE_CHECK = "few_persons_are_seen_once", "no_person_is_suspiciously_large"
@@ -167,7 +167,7 @@ def _made(library: Library) -> tuple[dict[str, Ledger], str]:
 
 def _nobody(stored: StoredClustering) -> StoredClustering:
     """The same clustering, for tables of a library in which no faces are looked for."""
-    from ml.stable_clusters import take_in
+    from ml.clustering.stable import take_in
 
     empty = np.zeros((0, stored.clustering.members.z.shape[1]), np.float32)
     clustering = take_in(stored.clustering, [], empty)
@@ -179,9 +179,9 @@ def _taken_in(
     usable: StoredClustering, items: Items, known: KnownPeople, model: str
 ) -> tuple["Clustering", str]:
     """The clusters of before over the persons there are now, and why that is not enough."""
+    from ml.clustering.stable import reason_to_recluster, take_in
     from ml.faces import same_person_distance
     from ml.people.newcomers import one_of_a_video, waits_for_a_name
-    from ml.stable_clusters import reason_to_recluster, take_in
 
     taken = take_in(usable.clustering, items.keys, items.z)
     taken = replace(taken, members=one_of_a_video(taken.members, video_of))
@@ -228,8 +228,8 @@ def _carried_on(
     first_id: int,
 ) -> "Clustering":
     """The clustering under the ids of the one before."""
+    from ml.clustering.stable import recluster
     from ml.people.newcomers import still_themselves
-    from ml.stable_clusters import recluster
 
     if before is None:
         return recluster(items.keys, items.z, labels, sure, first_id=first_id, most_reach=near)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import numpy as np
 
-from assets.cluster_store import StoredClustering
-from assets.datasets import key_of
-from assets.models import OFF, face_finder
-from assets.resources import Library, Models
-from assets.storage import Storage, StoredFile
+from assets.clustering.store import StoredClustering
+from assets.stores.datasets import key_of
+from assets.stores.models import OFF, face_finder
+from assets.stores.resources import Library, Models
+from assets.stores.storage import Storage, StoredFile
 
 if TYPE_CHECKING:
     from ml.faces import FaceFinder

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from assets.batches import BATCHES
-from assets.catalog import dataset_spec
-from assets.datasets import DatasetStore
-from assets.model_step import ledger_of, run_model
-from assets.models import OFF, Model, Rows
-from assets.needs import SMALL
-from assets.resources import Library
+from assets.senses.model_step import ledger_of, run_model
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import dataset_spec
+from assets.stores.datasets import DatasetStore
+from assets.stores.models import OFF, Model, Rows
+from assets.stores.needs import SMALL
+from assets.stores.resources import Library
 from ml.schemas import FACES, PERSONS, VIDEOS
 
 # Raise when the same faces would be joined into other persons.

@@ -14,13 +14,13 @@ import polars as pl
 import pyarrow as pa
 
 import sql
-from assets import given_names
-from assets.cluster_store import StoredClustering
-from assets.clustered import changes_table, lazily, source_of
-from assets.datasets import DatasetStore
-from assets.given_names import PERSON, Given
-from assets.resources import Library, Tables
-from assets.tables import count_rows, loaded, replace_table
+from assets.clustering import given_names
+from assets.clustering.clustered import changes_table, lazily, source_of
+from assets.clustering.given_names import PERSON, Given
+from assets.clustering.store import StoredClustering
+from assets.stores.datasets import DatasetStore
+from assets.stores.resources import Library, Tables
+from assets.tables.load import count_rows, loaded, replace_table
 from ml.library_schemas import PEOPLE, PEOPLE_CHANGES, VIDEO_PEOPLE
 from ml.schemas import PERSONS
 

@@ -7,10 +7,10 @@ With it a search asks no table, so it waits for no ingestion that holds the embe
 import dagster as dg
 
 import sql
-from assets.catalog import row_count
-from assets.indexes import index_folder
-from assets.needs import SMALL
-from assets.resources import Library, Tables
+from assets.search.indexes import index_folder
+from assets.stores.catalog import row_count
+from assets.stores.needs import SMALL
+from assets.stores.resources import Library, Tables
 
 FOLDER = "search_cards"
 

@@ -20,14 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import sql
-from assets.index_copies import kept_here
-from assets.indexes import INDEXES, fetch_folder
-from assets.lexical import LEXICAL, VOCABULARY, VOCABULARY_FILE
-from assets.models import OFF
-from assets.query_vectors import Encoder, kind_of, load_encoder, model_of
-from assets.resources import Library, Models, Tables
-from assets.search_cards import FOLDER as CARDS
-from assets.seen import read_seen
+from assets.search.cards import FOLDER as CARDS
+from assets.search.indexes import INDEXES, fetch_folder
+from assets.search.lexical import LEXICAL, VOCABULARY, VOCABULARY_FILE
+from assets.search.query_vectors import Encoder, kind_of, load_encoder, model_of
+from assets.stores.index_copies import kept_here
+from assets.stores.models import OFF
+from assets.stores.resources import Library, Models, Tables
+from assets.stores.seen import read_seen
 from ml.schemas import PASSAGES
 from ml.search.cards import FILE as CARDS_FILE
 
@@ -128,7 +128,7 @@ class Search:
             NotSearchable: see ``open``.
             QueryError: there is nothing to look up in the text.
         """
-        from ml.index_files import IndexDamaged
+        from ml.indexes.files import IndexDamaged
         from ml.search.engine import CHANNELS, Asked
 
         filters, engine = filters or Filters(), self._engine
@@ -282,7 +282,7 @@ class Search:
         Raises:
             NotSearchable: it is missing or damaged.
         """
-        from ml.index_files import IndexDamaged
+        from ml.indexes.files import IndexDamaged
 
         for tries_left in (1, 0):
             try:

@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.catalog import row_count
-from assets.datasets import DatasetStore, Ledger
-from assets.models import OFF
-from assets.needs import LIBRARY
-from assets.progress import is_forced
-from assets.resources import Library
-from assets.seen import note_seen
-from assets.storage import Storage
+from assets.stores.catalog import row_count
+from assets.stores.datasets import DatasetStore, Ledger
+from assets.stores.models import OFF
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import is_forced
+from assets.stores.resources import Library
+from assets.stores.seen import note_seen
+from assets.stores.storage import Storage
 from ml.schemas import PASSAGE_EMBEDDINGS, TEXT, VISUAL, Dataset
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def _one_model(source: Dataset, made: Mapping[str, Ledger]) -> str:
 
 
 def _holds_other_model(folder: Path, model: str) -> bool:
-    from ml.index_files import IndexDamaged, read_manifest
+    from ml.indexes.files import IndexDamaged, read_manifest
 
     try:
         return (folder / _MANIFEST).exists() and read_manifest(folder).model != model
@@ -281,8 +281,8 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
     storage, prefix = library.storage, f"indexes/{name}"
     library.scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        # One writer at a time on one machine; on several, pools see to it (assets/needs.py), and
-        # what they can't see (a step that outlived its run, a command) is refused below.
+        # One writer at a time on one machine; on several, pools see to it (assets/stores/needs.py),
+        # and what they can't see (a step that outlived its run, a command) is refused below.
         lock = stack.enter_context((library.scratch.parent / f"{name}.lock").open("a"))
         fcntl.flock(lock, fcntl.LOCK_EX)
         if storage.is_local:

@@ -13,14 +13,14 @@ import dagster as dg
 import pyarrow as pa
 
 import sql
-from assets.catalog import row_count, table_spec
-from assets.datasets import DatasetStore, key_of
-from assets.indexes import index_folder
-from assets.needs import LIBRARY
-from assets.progress import is_forced
-from assets.resources import Library, Tables
-from assets.seen import note_seen
-from assets.tables import LoadReport, loaded, replace_table
+from assets.search.indexes import index_folder
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import is_forced
+from assets.stores.resources import Library, Tables
+from assets.stores.seen import note_seen
+from assets.tables.load import LoadReport, loaded, replace_table
 from ml.library_schemas import SEARCH_VOCABULARY
 from ml.schemas import PASSAGES
 
@@ -127,7 +127,7 @@ def _counted(
 def _vocabulary(client: "Client", path: Path, forced: bool) -> LoadReport:
     """Count the words and write table and file, unless both are of the passages there are."""
     from ml.search.vocabulary import most_used, write_vocabulary
-    from ml.words import STOP_WORDS
+    from ml.text.words import STOP_WORDS
 
     name = SEARCH_VOCABULARY.name
     fingerprint = _state(client)
@@ -144,7 +144,7 @@ def _vocabulary(client: "Client", path: Path, forced: bool) -> LoadReport:
 
 def _fingerprint_of(path: Path) -> str:
     """Of the passages that the file was made from; empty where there is none, or a damaged one."""
-    from ml.index_files import IndexDamaged
+    from ml.indexes.files import IndexDamaged
     from ml.search.vocabulary import Vocabulary
 
     try:

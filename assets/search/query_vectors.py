@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.models import Model, query_embedder, text_tower
-from assets.resources import Models
+from assets.stores.models import Model, query_embedder, text_tower
+from assets.stores.resources import Models
 
 if TYPE_CHECKING:
     from ml.search.query import Query
@@ -37,8 +37,8 @@ class Encoder:
 
     def encode(self, query: Query, notes: list[str]) -> np.ndarray | None:
         """float32[q, d] of the query and its variants; None, with a note, for other languages."""
-        from ml.lexical import foreign_share
         from ml.search.translation import in_english
+        from ml.text.lexical import foreign_share
 
         texts = [query.text, *query.variants]
         if self.english_only:
@@ -70,7 +70,7 @@ def model_of(models: Models, kind: str) -> Model:
 def load_encoder(models: Models, kind: str, translator: Translator | None) -> Encoder | None:
     """The encoder of a kind; None where the model has no text side."""
     from ml.search.translation import is_english_only
-    from ml.visual import TextSearchOff
+    from ml.visual.embedder import TextSearchOff
 
     if kind == "text":
         embedder = query_embedder(models)

@@ -3,11 +3,11 @@
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 import dagster as dg
 
-from assets.batches import BATCHES
-from assets.catalog import dataset_spec
-from assets.model_step import ledger_of, run_model
-from assets.needs import MODEL
-from assets.resources import Library, Models
+from assets.senses.model_step import ledger_of, run_model
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import dataset_spec
+from assets.stores.needs import MODEL
+from assets.stores.resources import Library, Models
 from ml.schemas import CAPTIONS, FRAMES
 
 

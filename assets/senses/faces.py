@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from assets.model_step import model_asset
-from assets.resources import Models
+from assets.senses.model_step import model_asset
+from assets.stores.resources import Models
 from ml.schemas import FACES, FRAMES
 
 faces = model_asset(FACES, FRAMES, Models.face_finder)

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 import pyarrow as pa
 
-from assets.batches import BATCHES
-from assets.catalog import dataset_spec, row_count
-from assets.datasets import DatasetStore, Ledger, key_of
-from assets.incremental import Report, Rows, plan, update
-from assets.models import OFF, Model
-from assets.needs import MODEL, Needs
-from assets.progress import Progress, is_forced, timing_metadata
-from assets.resources import Library, Models
-from ml.gpu_use import GpuUse, gpu_use, video_hours_per_day
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import dataset_spec, row_count
+from assets.stores.datasets import DatasetStore, Ledger, key_of
+from assets.stores.incremental import Report, Rows, plan, update
+from assets.stores.models import OFF, Model
+from assets.stores.needs import MODEL, Needs
+from assets.stores.progress import Progress, is_forced, timing_metadata
+from assets.stores.resources import Library, Models
+from ml.models.gpu_use import GpuUse, gpu_use, video_hours_per_day
 from ml.schemas import FRAMES, VIDEOS, Dataset
 
 

@@ -11,11 +11,11 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.datasets import DatasetStore, key_of
-from assets.incremental import by_video
-from assets.model_step import ledger_of, run_model
-from assets.models import Model, Rows
-from assets.resources import Library
+from assets.senses.model_step import ledger_of, run_model
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.incremental import by_video
+from assets.stores.models import Model, Rows
+from assets.stores.resources import Library
 from ml.schemas import ASR, CAPTIONS, OCR, PASSAGE_EMBEDDINGS, PASSAGES, VIDEOS
 
 # Raise when the same texts would give other passages.
@@ -94,8 +94,8 @@ def _rows(texts: _Texts, videos: list[str]) -> Iterator[pa.RecordBatch]:
 
 def _cut(rows: Rows) -> Rows:
     """Texts, a record batch a video, to passages."""
-    from ml.search.passages import TimedText, passages_of
-    from ml.words import lemmatiser
+    from ml.text.passages import TimedText, passages_of
+    from ml.text.words import lemmatiser
 
     lemma = lemmatiser()
     for video, batch in by_video(rows):

@@ -11,16 +11,16 @@ from functools import cache
 import dagster as dg
 import pyarrow as pa
 
-from assets.batches import BATCHES
-from assets.catalog import dataset_spec
-from assets.datasets import DatasetStore, key_of
-from assets.model_step import ledger_of, run_model
-from assets.models import Model
-from assets.needs import MODEL
-from assets.passages import SOURCES, cut_passages, embed_passages
-from assets.resources import Library, Models
-from ml.channels import CHANNEL_TEXT, channel_texts
+from assets.senses.model_step import ledger_of, run_model
+from assets.senses.passages import SOURCES, cut_passages, embed_passages
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import dataset_spec
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.models import Model
+from assets.stores.needs import MODEL
+from assets.stores.resources import Library, Models
 from ml.schemas import ASR, OCR, PASSAGE_EMBEDDINGS, PASSAGES, TEXT, VIDEOS
+from ml.text.channels import CHANNEL_TEXT, channel_texts
 
 
 @dg.multi_asset(

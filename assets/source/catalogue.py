@@ -39,7 +39,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from assets.sources import (
+from assets.source.videos import (
     READABLE_SCHEMES,
     LocalState,
     SourceError,
@@ -52,7 +52,7 @@ from assets.sources import (
     title_of,
     video_id_of,
 )
-from assets.storage import scheme_of
+from assets.stores.storage import scheme_of
 from ml.failures import VideoFailure
 
 TEXT_COLUMNS = ("video_id", "uri", "version", "title", "description", "tags")

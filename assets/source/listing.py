@@ -14,14 +14,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 import sql
-from assets.batch_health import SOURCE, ended_at, finished, histories, tries_of
-from assets.batches import BATCHES, Ingested, ingest
-from assets.clickhouse import ClickHouse
-from assets.extraction import knows_later_news
-from assets.needs import SMALL
-from assets.resources import Library, Tables
-from assets.sources import VIDEO_SUFFIXES, SourceError, SourceVideo
-from assets.storage import scheme_of
+from assets.media.extraction import knows_later_news
+from assets.source.health import SOURCE, ended_at, finished, histories, tries_of
+from assets.source.videos import VIDEO_SUFFIXES, SourceError, SourceVideo
+from assets.stores.batches import BATCHES, Ingested, ingest
+from assets.stores.clickhouse import ClickHouse
+from assets.stores.needs import SMALL
+from assets.stores.resources import Library, Tables
+from assets.stores.storage import scheme_of
 
 GROUP = "source"
 WHY_TAG = "kadr/why"

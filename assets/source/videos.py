@@ -35,7 +35,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.request import Request
 
-from assets.storage import (
+from assets.stores.storage import (
     MAX_RETRIES,
     OBJECT_SCHEMES,
     READ_TIMEOUT,
@@ -108,7 +108,7 @@ def list_source(
     """The videos of a source, streamed.
 
     Folders are searched to any depth for ``VIDEO_SUFFIXES``; names that begin with a dot are
-    passed over. Options are those of ``assets.storage``.
+    passed over. Options are those of ``assets.stores.storage``.
 
     Raises:
         SourceError: the source is not there, cannot be listed, or is of no known kind.
@@ -121,7 +121,7 @@ def list_source(
             f"cannot list {text}: expected a path or one of s3://, gs://, az://, http(s)://"
         )
     if suffix_of(text) in CATALOGUE_SUFFIXES:
-        from assets.catalogue import read_catalogue
+        from assets.source.catalogue import read_catalogue
 
         return read_catalogue(text, options).videos()
     if scheme in ("http", "https"):

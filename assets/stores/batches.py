@@ -37,7 +37,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.sources import (
+from assets.source.videos import (
     CATALOGUE_SUFFIXES,
     SourceVideo,
     list_source,
@@ -45,7 +45,7 @@ from assets.sources import (
     refuse_empty,
     suffix_of,
 )
-from assets.storage import Storage, scheme_of
+from assets.stores.storage import Storage, scheme_of
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.storage import Storage
+from assets.stores.storage import Storage
 from ml.schemas import Dataset
 
 _LEDGER_KEY = b"kadr.ledger"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from assets.datasets import DatasetStore, Ledger, layout_of
+from assets.stores.datasets import DatasetStore, Ledger, layout_of
 from ml.runner import Timings, run
 from ml.schemas import Dataset
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from assets.datasets import key_of
+from assets.stores.datasets import key_of
 
 
 def kept_here(place: Path, files: Mapping[str, str], fetch: Callable[[Path], object]) -> Path:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from assets.resources import Models
+    from assets.stores.resources import Models
     from ml.faces import FaceFinder
-    from ml.text import TextEmbedder
-    from ml.visual import TextTower
+    from ml.text.embedder import TextEmbedder
+    from ml.visual.embedder import TextTower
 
 OFF = "off"
 _PACKAGED = "packaged:"
@@ -100,7 +100,7 @@ def visual(models: Models) -> Model:
     """The image embedder."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.visual import load_image_embedder
+        from ml.visual.embedder import load_image_embedder
 
         embedder = load_image_embedder(
             model_id,
@@ -117,7 +117,7 @@ def text(models: Models) -> Model:
     """The text embedder."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.text import load_text_embedder
+        from ml.text.embedder import load_text_embedder
 
         device = models.own_device()
         return load_text_embedder(model_id, profile=models.profile_name, device=device).embed
@@ -127,7 +127,7 @@ def text(models: Models) -> Model:
 
 def query_embedder(models: Models) -> TextEmbedder:
     """The text embedder, loaded, for what people type."""
-    from ml.text import load_text_embedder
+    from ml.text.embedder import load_text_embedder
 
     device = models.own_device()
     return load_text_embedder(models.profile.text, profile=models.profile_name, device=device)
@@ -139,7 +139,7 @@ def text_tower(models: Models) -> TextTower:
     Raises:
         TextSearchOff: it has none.
     """
-    from ml.visual import load_text_tower
+    from ml.visual.embedder import load_text_tower
 
     device = models.own_device()
     return load_text_tower(models.profile.visual, profile=models.profile_name, device=device)
@@ -170,7 +170,7 @@ def captions(models: Models) -> Model:
     """The video LLM. Its rows depend on the language that is asked for as well."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
-        from ml.captions import load_captioner
+        from ml.captions.captioner import load_captioner
 
         captioner = load_captioner(
             model_id,
@@ -208,7 +208,7 @@ def fetch_all(models: Models) -> Iterator[tuple[str, str]]:
     Raises:
         ModelUnavailable: one that cannot be fetched.
     """
-    from ml.loading import fetch
+    from ml.models.loading import fetch
     from ml.speech.recogniser import fetch as fetch_speech
 
     profile = models.profile
@@ -260,7 +260,7 @@ def _model(
 
 def _pinned(channel: str, model_id: str, profile: str) -> str:
     """A hub id with the commit it stands for now, or a local path with a hash of its weights."""
-    from ml.loading import commit_of, identity
+    from ml.models.loading import commit_of, identity
 
     if _is_local(model_id):
         return identity(model_id)
@@ -279,7 +279,7 @@ def _is_local(model_id: str) -> bool:
 
 
 def _russian_data(tessdata: str) -> str:
-    from ml.loading import weights_hash
+    from ml.models.loading import weights_hash
     from ml.ocr.engines import find_russian_data
 
     folder = find_russian_data(tessdata or None)

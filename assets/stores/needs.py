@@ -6,8 +6,8 @@ the first two are ignored.
 
 Steps that write what all batches share name a pool of ``LIBRARY_POOLS``. On a cluster each of these
 has one slot, so that no two steps write the same at the same time, whatever nodes and runs they are
-of. On one machine they keep nobody back: there the file locks of ``assets/indexes.py`` do it, which
-hold a step up for as long as the other writes and not for as long as it runs.
+of. On one machine they keep nobody back: there the file locks of ``assets/search/indexes.py`` do
+it, which hold a step up for as long as the other writes and not for as long as it runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.devices import GPU_POOL
+from assets.stores.devices import GPU_POOL
 
 # Named after the step that writes it. `copy_indexes` is for `duplicate_pairs`, which searches them
 # too; `tag_model` is in `tags`, because both write the vectors of the taxonomy.

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from assets import models
-from assets.batches import BatchRegistry
-from assets.clickhouse import ClickHouse
-from assets.datasets import DatasetStore
-from assets.devices import claimed_device
-from assets.models import Model
-from assets.storage import Storage
-from ml.profiles import Profile, profile
+from assets.stores import models
+from assets.stores.batches import BatchRegistry
+from assets.stores.clickhouse import ClickHouse
+from assets.stores.datasets import DatasetStore
+from assets.stores.devices import claimed_device
+from assets.stores.models import Model
+from assets.stores.storage import Storage
+from ml.models.profiles import Profile, profile
 from ml.taxonomy import Taxonomy, default_taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-    from ml.extract import ExtractOptions
+    from ml.media.extract import ExtractOptions
 
 
 class Library(dg.ConfigurableResource):
@@ -85,7 +85,7 @@ class Decoding(dg.ConfigurableResource):
 
     def options(self) -> ExtractOptions:
         """The settings of one decode pass."""
-        from ml.extract import ExtractOptions
+        from ml.media.extract import ExtractOptions
 
         return ExtractOptions(
             reader=self.reader,
@@ -130,7 +130,7 @@ class Models(dg.ConfigurableResource):
         Raises:
             ValueError: the GPU that is asked for is not there.
         """
-        from ml.device import pick_device
+        from ml.models.device import pick_device
 
         if self._step is None or not self.state:
             return pick_device(self.device)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pyarrow as pa
 
-from assets.batches import BATCHES
-from assets.catalog import row_count, table_spec
-from assets.datasets import DatasetStore, key_of
-from assets.model_step import ledger_of
-from assets.needs import SMALL
-from assets.resources import Library, Tables
-from assets.table_checks import asset_key, batch_check, check_batch, check_specs
-from assets.tables import TABLES, Table, count_rows, load_batch, loaded
+from assets.senses.model_step import ledger_of
+from assets.stores.batches import BATCHES
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.needs import SMALL
+from assets.stores.resources import Library, Tables
+from assets.tables.checks import asset_key, batch_check, check_batch, check_specs
+from assets.tables.load import TABLES, Table, count_rows, load_batch, loaded
 from ml.schemas import TEXT, VISUAL
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 import sql
-from assets.resources import Tables
-from assets.tables import count_rows, load_batch
+from assets.stores.resources import Tables
+from assets.tables.load import count_rows, load_batch
 from ml.schemas import Dataset
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 import sql
-from assets.batches import BATCHES
-from assets.tables import Table
+from assets.stores.batches import BATCHES
+from assets.tables.load import Table
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assets.datasets import DatasetStore, key_of
-from assets.indexes import made_by_one_model
-from assets.resources import Library
+from assets.search.indexes import made_by_one_model
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.resources import Library
 from ml.schemas import CAPTIONS, TEXT, VIDEOS, VISUAL
 
 if TYPE_CHECKING:
-    from ml.tagging.examples import TagExamples
-    from ml.tagging.zero_shot import ZeroShotInputs
+    from ml.tags.examples import TagExamples
+    from ml.tags.zero_shot import ZeroShotInputs
 
 SOURCES = tuple(dataset.name for dataset in (VIDEOS, TEXT, VISUAL, CAPTIONS))
 # Title and description stand in the catalogue; these are made by models.
@@ -44,14 +44,14 @@ class VideoTexts:
 
     def zero_shot(self, *, with_visual: bool) -> ZeroShotInputs:
         """As what is compared with tags."""
-        from ml.tagging.zero_shot import ZeroShotInputs
+        from ml.tags.zero_shot import ZeroShotInputs
 
         visual = self.visual if with_visual else None
         return ZeroShotInputs(self.ids, self.texts, self.languages, self.vectors, visual)
 
     def examples(self, labels: Sequence[frozenset[int]] = ()) -> TagExamples:
         """As what tags are learnt from."""
-        from ml.tagging.examples import ChannelVectors, TagExamples
+        from ml.tags.examples import ChannelVectors, TagExamples
 
         vectors = {c: ChannelVectors(z, there) for c, (there, z) in self.vectors.items()}
         if self.visual is not None:

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pyarrow as pa
 
-from assets.catalog import row_count, table_spec
-from assets.datasets import DatasetStore, key_of
-from assets.indexes import index_folder
-from assets.library_batches import fill_batches
-from assets.needs import LIBRARY
-from assets.progress import is_forced
-from assets.resources import Library, Tables
-from assets.tag_inputs import SOURCES, fingerprint, texts_of
+from assets.search.indexes import index_folder
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import is_forced
+from assets.stores.resources import Library, Tables
+from assets.tables.by_batch import fill_batches
+from assets.tags.inputs import SOURCES, fingerprint, texts_of
 from ml.library_schemas import VIDEO_KEYWORDS
 from ml.schemas import VIDEOS
 
 if TYPE_CHECKING:
-    from ml.tagging.keywords import DocumentFrequencies
+    from ml.tags.keywords import DocumentFrequencies
 
 # The share of a word that one video in a hundred has is then known to 5 %.
 _SAMPLE = 50_000
@@ -90,7 +90,7 @@ def _frequencies(
 
 def _kept(path: Path, say: Callable[[str], None]) -> "DocumentFrequencies | None":
     """The frequencies of last time; a damaged file is as good as none."""
-    from ml.tagging.keywords import DocumentFrequencies
+    from ml.tags.keywords import DocumentFrequencies
 
     try:
         return DocumentFrequencies.from_bytes(path.read_bytes()) if path.exists() else None
@@ -105,8 +105,8 @@ def _decoded(store: DatasetStore, batch: str) -> int:
 
 def _counted(store: DatasetStore, batches: list[str]) -> "DocumentFrequencies":
     """The frequencies over whole batches, chosen by their names' hash, of enough videos."""
-    from ml.tagging.keywords import DocumentFrequencies, keyword_terms
-    from ml.words import lemmatiser
+    from ml.tags.keywords import DocumentFrequencies, keyword_terms
+    from ml.text.words import lemmatiser
 
     df, lemma = DocumentFrequencies(), lemmatiser()
     for batch in sorted(batches, key=key_of):
@@ -119,7 +119,7 @@ def _counted(store: DatasetStore, batches: list[str]) -> "DocumentFrequencies":
 
 
 def _rows(store: DatasetStore, batch: str, df: "DocumentFrequencies") -> pa.Table:
-    from ml.tagging.keywords import video_keywords
+    from ml.tags.keywords import video_keywords
 
     texts, languages = texts_of(store, batch).documents()
     found = video_keywords(texts, languages, df, _KEYWORDS)

@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.catalog import row_count, table_spec
-from assets.datasets import DatasetStore, key_of
-from assets.indexes import index_folder
-from assets.needs import LIBRARY
-from assets.progress import is_forced
-from assets.resources import Library, Models, Tables
-from assets.tables import replace_table
-from assets.tag_inputs import SOURCES, VideoTexts, joined, makers, texts_of
-from assets.zero_shot import comparison
+from assets.search.indexes import index_folder
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import is_forced
+from assets.stores.resources import Library, Models, Tables
+from assets.tables.load import replace_table
+from assets.tags.inputs import SOURCES, VideoTexts, joined, makers, texts_of
+from assets.tags.zero_shot import comparison
 from ml.library_schemas import TAG_EVALUATION
 from ml.schemas import VIDEOS
 from ml.taxonomy import Taxonomy, path_text
 
 if TYPE_CHECKING:
-    from ml.tagging.decode import Decoded
-    from ml.tagging.evaluate import TagEvaluation
-    from ml.tagging.metrics import TagScores
-    from ml.tagging.train import TagModel
+    from ml.tags.decode import Decoded
+    from ml.tags.evaluate import TagEvaluation
+    from ml.tags.metrics import TagScores
+    from ml.tags.train import TagModel
 
 FOLDER = "tag_model"
 _ABOUT = "about.json"
@@ -65,7 +65,7 @@ class StoredModel:
 
 def stored_model(library: Library, taxonomy: Taxonomy) -> StoredModel | None:
     """The model of the last training; None where there are too few labelled videos."""
-    from ml.tagging.model_file import load
+    from ml.tags.model_file import load
 
     with index_folder(library, FOLDER) as folder:
         about = _about(folder)
@@ -139,7 +139,7 @@ def _usable(
     folder: Path, taxonomy: Taxonomy, made_by: str, labelled: "_Labelled"
 ) -> dict[str, Any] | None:
     """The last training, if its model is whole and labels are mostly as they were."""
-    from ml.tagging.model_file import TagModelDamaged, load
+    from ml.tags.model_file import TagModelDamaged, load
 
     about = _about(folder)
     if about is None or about["made_by"] != made_by or labelled.differ_from(about["labels"]):
@@ -168,7 +168,7 @@ class _Labelled:
 
     @classmethod
     def of(cls, store: DatasetStore, batches: Sequence[str], taxonomy: Taxonomy) -> "_Labelled":
-        from ml.tagging.examples import read_labels
+        from ml.tags.examples import read_labels
 
         found: dict[str, frozenset[int]] = {}
         of_batch: dict[str, list[str]] = {}
@@ -189,7 +189,7 @@ class _Labelled:
     @property
     def digests(self) -> dict[str, str]:
         """What is learnt from: video id to its nodes, of at most so many as are learnt from."""
-        from ml.tagging.train import MOST_EXAMPLES
+        from ml.tags.train import MOST_EXAMPLES
 
         some = sorted(self.labels, key=key_of)[:MOST_EXAMPLES]
         return {video: " ".join(map(str, sorted(self.labels[video]))) for video in some}
@@ -223,9 +223,9 @@ def _trained(
     made_by: str,
 ) -> dict[str, Any]:
     """Train, evaluate, and keep the model with its card; of too few labels nothing is learnt."""
-    from ml.tagging.model_file import save
-    from ml.tagging.train import FEWEST_EXAMPLES, MOST_EXAMPLES, train
-    from ml.tagging.tree import TagError
+    from ml.tags.model_file import save
+    from ml.tags.train import FEWEST_EXAMPLES, MOST_EXAMPLES, train
+    from ml.tags.tree import TagError
 
     (folder / _ABOUT).unlink(missing_ok=True)
     count, labels_now = len(labelled.labels), labelled.digests
@@ -284,9 +284,9 @@ def _evaluation(
     compared: Any,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows of ``tag_evaluation``, and why some are missing."""
-    from ml.tagging.evaluate import evaluate
-    from ml.tagging.metrics import tag_scores
-    from ml.tagging.tree import TagError, TagTree
+    from ml.tags.evaluate import evaluate
+    from ml.tags.metrics import tag_scores
+    from ml.tags.tree import TagError, TagTree
 
     rows: list[dict[str, Any]] = []
     notes: list[str] = []

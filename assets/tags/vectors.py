@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from assets.datasets import key_of
-from assets.models import OFF, Rows, text_tower
-from assets.resources import Models
+from assets.stores.datasets import key_of
+from assets.stores.models import OFF, Rows, text_tower
+from assets.stores.resources import Models
 from ml.vectors import ModelMismatch
 
 _FILE = "vectors.npz"
@@ -100,7 +100,7 @@ def _text_encoder(load: Callable[[], Callable[[Rows], Rows]]) -> Encode:
 
 
 def _visual_encoder(models: Models) -> Encode | None:
-    from ml.visual import TextSearchOff
+    from ml.visual.embedder import TextSearchOff
 
     try:
         tower = text_tower(models)

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.catalog import row_count, table_spec
-from assets.datasets import key_of
-from assets.library_batches import fill_batches
-from assets.needs import LIBRARY
-from assets.resources import Library, Models, Tables
-from assets.tables import replace_table
-from assets.tag_inputs import SOURCES, VideoTexts, fingerprint, texts_of
-from assets.tag_model import StoredModel, stored_model
-from assets.zero_shot import MOST_TAGS, Comparison, comparison, note_filed
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.datasets import key_of
+from assets.stores.needs import LIBRARY
+from assets.stores.resources import Library, Models, Tables
+from assets.tables.by_batch import fill_batches
+from assets.tables.load import replace_table
+from assets.tags.inputs import SOURCES, VideoTexts, fingerprint, texts_of
+from assets.tags.model import StoredModel, stored_model
+from assets.tags.zero_shot import MOST_TAGS, Comparison, comparison, note_filed
 from ml.library_schemas import TAGS, VIDEO_TAGS
 from ml.taxonomy import Taxonomy, path_key, path_text
 
 if TYPE_CHECKING:
-    from ml.tagging.tree import TagTree
+    from ml.tags.tree import TagTree
 
 CATALOGUE, TRAINED, ZERO_SHOT = "catalogue", "trained", "zero_shot"
 _CLEAN_CHECK = "taxonomy_is_clean"
@@ -102,7 +102,7 @@ class _Tagger:
 
     @classmethod
     def of(cls, library: Library, models: Models, taxonomy: Taxonomy) -> "_Tagger":
-        from ml.tagging.tree import TagTree
+        from ml.tags.tree import TagTree
 
         model = stored_model(library, taxonomy)
         return cls(taxonomy, TagTree.of(taxonomy), model, comparison(library, models, taxonomy))
@@ -125,7 +125,7 @@ class _Tagger:
 
     def rows(self, videos: VideoTexts) -> pa.Table:
         """The tags of the videos: the catalogue's or the model's, and room is filled by words."""
-        from ml.tagging.examples import read_labels
+        from ml.tags.examples import read_labels
 
         if not videos.ids:  # all of the batch were replaced or failed
             return VIDEO_TAGS.schema.empty_table()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.datasets import key_of
-from assets.indexes import index_folder
-from assets.resources import Library, Models
-from assets.tag_inputs import VideoTexts, makers
-from assets.tag_vectors import keep_vectors, kept_vectors, tag_encoders
+from assets.search.indexes import index_folder
+from assets.stores.datasets import key_of
+from assets.stores.resources import Library, Models
+from assets.tags.inputs import VideoTexts, makers
+from assets.tags.vectors import keep_vectors, kept_vectors, tag_encoders
 from ml.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from ml.tagging.decode import Decoded
-    from ml.tagging.zero_shot import ZeroShot
+    from ml.tags.decode import Decoded
+    from ml.tags.zero_shot import ZeroShot
 
 FOLDER = "tags"
 _TAXONOMY = "taxonomy.txt"
@@ -43,8 +43,8 @@ class Comparison:
 
     def decode(self, videos: VideoTexts) -> Decoded:
         """The tags of each video; none where nothing speaks for any."""
-        from ml.tagging.calibration import without_unsure_children
-        from ml.tagging.decode import DecodeOptions, decode
+        from ml.tags.calibration import without_unsure_children
+        from ml.tags.decode import DecodeOptions, decode
 
         tree = self.zero_shot.tree
         scores = self.zero_shot.scores(videos.zero_shot(with_visual=self.with_visual))
@@ -73,7 +73,7 @@ def comparison(library: Library, models: Models, taxonomy: Taxonomy) -> Comparis
     Raises:
         ModelMismatch: videos have vectors of another model than the settings'.
     """
-    from ml.tagging.zero_shot import ZeroShot
+    from ml.tags.zero_shot import ZeroShot
 
     encoders = tag_encoders(models, *makers(library))
     with index_folder(library, FOLDER) as folder:

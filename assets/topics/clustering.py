@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import numpy as np
 
-from assets import given_names
-from assets.catalog import row_count, table_spec
-from assets.cluster_store import StoredClustering, fingerprint_of, load, save
-from assets.clustered import Items, asked_to_recluster, change_rows, check, gather, told
-from assets.given_names import TOPIC, Given
-from assets.indexes import index_folder
-from assets.needs import LIBRARY
-from assets.pictures import markdown_image, topic_map_svg
-from assets.progress import is_forced
-from assets.resources import Library, Models, Tables
-from assets.topic_facts import Facts, describe, names_of
-from assets.topic_inputs import INPUTS, TopicInputs
-from assets.topic_tables import OUTPUTS, publish, topic_rows
+from assets.clustering import given_names
+from assets.clustering.clustered import Items, asked_to_recluster, change_rows, check, gather, told
+from assets.clustering.given_names import TOPIC, Given
+from assets.clustering.pictures import markdown_image, topic_map_svg
+from assets.clustering.store import StoredClustering, fingerprint_of, load, save
+from assets.search.indexes import index_folder
+from assets.stores.catalog import row_count, table_spec
+from assets.stores.needs import LIBRARY
+from assets.stores.progress import is_forced
+from assets.stores.resources import Library, Models, Tables
+from assets.topics.facts import Facts, describe, names_of
+from assets.topics.inputs import INPUTS, TopicInputs
+from assets.topics.tables import OUTPUTS, publish, topic_rows
 from ml.library_schemas import TOPIC_CHANGES, TOPICS
 
 if TYPE_CHECKING:
-    from ml.stable_clusters import Clustering
+    from ml.clustering.stable import Clustering
     from ml.topics.space import TopicSpace
 
 FOLDER = "topics"
@@ -120,7 +120,7 @@ def _brought_up(
     device: str,
 ) -> StoredClustering:
     """The clustering over the videos that there are; the same object where nothing changed."""
-    from ml.stable_clusters import reason_to_recluster, take_in
+    from ml.clustering.stable import reason_to_recluster, take_in
     from ml.topics.space import TopicSpace
 
     if before is not None and not inputs.models:
@@ -156,7 +156,7 @@ def _reclustered(
     first_id: int,
 ) -> StoredClustering:
     """A full clustering, under the ids and names of the one before."""
-    from ml.stable_clusters import recluster
+    from ml.clustering.stable import recluster
     from ml.topics.clustering import ClusterOptions, cluster, topics_before
 
     space = _space(usable, inputs)
@@ -195,7 +195,7 @@ def _fits(before: StoredClustering, inputs: TopicInputs) -> bool:
 
 def _space(usable: StoredClustering | None, inputs: TopicInputs) -> "TopicSpace":
     """The space of last time, while it was learnt from half of what there is and all channels."""
-    from ml.stable_clusters import GROWTH
+    from ml.clustering.stable import GROWTH
     from ml.topics.space import SpaceOptions, TopicSpace
 
     if usable is not None:
@@ -208,7 +208,7 @@ def _space(usable: StoredClustering | None, inputs: TopicInputs) -> "TopicSpace"
 
 def _without_videos(stored: StoredClustering) -> StoredClustering:
     """The same clustering, for tables of a library in which no video has a vector."""
-    from ml.stable_clusters import take_in
+    from ml.clustering.stable import take_in
 
     empty = np.zeros((0, stored.clustering.members.z.shape[1]), np.float32)
     clustering = take_in(stored.clustering, [], empty)

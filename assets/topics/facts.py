@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assets.clustered import members_by_id
+from assets.clustering.clustered import members_by_id
 
 if TYPE_CHECKING:
-    from ml.stable_clusters import Clustering
+    from ml.clustering.stable import Clustering
 
 Facts = dict[str, Any]
 NO_TOPIC = -1

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 import sql
-from assets.datasets import key_of
-from assets.resources import Tables
+from assets.stores.datasets import key_of
+from assets.stores.resources import Tables
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

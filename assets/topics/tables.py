@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from assets import given_names
-from assets.cluster_store import StoredClustering
-from assets.clustered import changes_table, lazily, members_by_id, source_of
-from assets.given_names import TOPIC, Given
-from assets.tables import replace_table
+from assets.clustering import given_names
+from assets.clustering.clustered import changes_table, lazily, members_by_id, source_of
+from assets.clustering.given_names import TOPIC, Given
+from assets.clustering.store import StoredClustering
+from assets.tables.load import replace_table
 from ml.library_schemas import TOPIC_CHANGES, TOPICS, VIDEO_TOPICS
 from ml.schemas import Dataset
 

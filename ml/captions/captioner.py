@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ml.device import FittingBatches, half_precision
 from ml.failures import ModelUnavailable
-from ml.loading import identity, load
+from ml.models.device import FittingBatches, half_precision
+from ml.models.loading import identity, load
 from ml.schemas import CAPTIONS
 
 # By the language that is asked for.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.device import device_number
+from ml.models.device import device_number
 
 # Up to here every row is compared with every other: 2 s on one core for 20,000 x 50.
 EXACT_ROWS = 20_000

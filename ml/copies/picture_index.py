@@ -44,7 +44,7 @@ from ml.copies.picture_segments import (
     write_segment,
 )
 from ml.copies.quantiser import Quantiser
-from ml.index_files import IndexDamaged
+from ml.indexes.files import IndexDamaged
 
 __all__ = ["PictureIndex", "PictureIndexReport", "update_picture_index"]
 

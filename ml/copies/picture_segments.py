@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.index_files import IndexDamaged, read_arrow, write_arrow
+from ml.indexes.files import IndexDamaged, read_arrow, write_arrow
 
 MANIFEST = "manifest.json"
 # Raise it when postings mean something else: another quantiser, another choice of features.

@@ -22,8 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ml.copies.evidence import F32, U8, Sound
+from ml.media.sound import SAMPLE_RATE_HZ, decode_flac
 from ml.schemas import AUDIO_FINGERPRINTS
-from ml.sound import SAMPLE_RATE_HZ, decode_flac
 
 MAKER = "bands-48@1"
 HOP = 512

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from ml.copies.evidence import F32, F64, I32, Candidate, Sound
 from ml.copies.sound_bands import MAKER, RATE_HZ
 from ml.copies.sound_landmarks import BIN, CHANGES, expanded, landmarks, peaks_of
-from ml.index_files import MANIFEST, IndexDamaged
+from ml.indexes.files import MANIFEST, IndexDamaged
 
 FORMAT = 1
 MOST_CANDIDATES = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ml.device import FittingBatches
+from ml.models.device import FittingBatches
 
 R = TypeVar("R")
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ml.device import FittingBatches
 from ml.faces.batches import in_batches
 from ml.faces.boxes import F32, U8, best_of_overlapping, moved, squared
+from ml.models.device import FittingBatches
 
 _WINDOW_PX = 12  # the first network's window, at every second pixel
 _STEP_PX = 2

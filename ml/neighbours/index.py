@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ml.index_files import (
+from ml.indexes.files import (
     FORMAT,
     BatchEntry,
     FileEntry,
@@ -20,11 +20,11 @@ from ml.index_files import (
     write_arrow,
     write_version,
 )
-from ml.index_recall import Truth
 from ml.neighbours.gpu import device_of
 from ml.neighbours.keys import Keys
 from ml.neighbours.kinds import Among, Exact, IvfRabitq, IvfSq8, read_kind
 from ml.neighbours.options import EXACT, IVF_RABITQ, IVF_SQ8, IndexOptions
+from ml.neighbours.recall import Truth
 from ml.vectors import ModelMismatch, require_finite
 
 _METRIC = "inner_product"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ml.index_files import read_arrow, write_arrow
+from ml.indexes.files import read_arrow, write_arrow
 
 RECALL_AT = 10
 # Vectors whose true neighbours are kept: 2,560 hits or misses, +-.01 at a recall of .97.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.index_files import FORMAT, MANIFEST, Changes, Manifest, read_manifest
+from ml.indexes.files import FORMAT, MANIFEST, Changes, Manifest, read_manifest
 from ml.neighbours.gpu import device_of
 from ml.neighbours.index import VectorIndex, clean_batch
 from ml.neighbours.options import EXACT, IndexOptions, IndexReport

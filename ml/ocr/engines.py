@@ -57,7 +57,7 @@ def ocr_engine(threads: int, device: str = "cpu", recogniser: Path | None = None
     """RapidOCR with its packaged models, or with another recogniser file (ONNX)."""
     from rapidocr import RapidOCR
 
-    from ml.device import device_number, quiet_onnxruntime
+    from ml.models.device import device_number, quiet_onnxruntime
 
     quiet_onnxruntime()
     params: dict[str, Any] = {

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ml.clustering.stable import Members
 from ml.people.clustering import ALONE, guard_distance
 from ml.people.known import Known
-from ml.stable_clusters import Members
 
 
 def one_of_a_video(members: Members, video_of: Callable[[str], str]) -> Members:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.index_files import IndexDamaged, read_arrow, write_arrow
+from ml.indexes.files import IndexDamaged, read_arrow, write_arrow
 
 FILE = "cards.arrow"
 SCHEMA = pa.schema(

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ml.index_files import MANIFEST, FileEntry, IndexDamaged
+from ml.indexes.files import MANIFEST, FileEntry, IndexDamaged
 
 FORMAT = 1
 # Rewritten in place by a move at every commit; all other files stay as they were written.

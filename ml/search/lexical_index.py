@@ -23,7 +23,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.index_files import MANIFEST, Changes, IndexDamaged
+from ml.indexes.files import MANIFEST, Changes, IndexDamaged
 from ml.search.lexical_files import (
     FORMAT,
     LexicalManifest,
@@ -44,7 +44,7 @@ from ml.search.lexical_matching import (
     sound_of,
     weights_of,
 )
-from ml.search.passages import moment_of
+from ml.text.passages import moment_of
 
 __all__ = [
     "IndexDamaged",
@@ -82,7 +82,7 @@ class LexicalReport:
 
 @dataclass(frozen=True)
 class LexicalQuery:
-    """Words to look for, as `ml.search.passages.words_and_lemmas` makes them.
+    """Words to look for, as `ml.text.passages.words_and_lemmas` makes them.
 
     Attributes:
         words: any of them; a passage with more and rarer ones is better.

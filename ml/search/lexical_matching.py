@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 from importlib.metadata import version as package_version
 from typing import NamedTuple
 
-from ml.lexical import folded
-from ml.search.passages import words_and_lemmas
-from ml.words import lemmatiser, tokenise
+from ml.text.lexical import folded
+from ml.text.passages import words_and_lemmas
+from ml.text.words import lemmatiser, tokenise
 
 __all__ = ["Match", "QueryWord", "as_term", "match", "sound_of", "weights_of"]
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ml.search.slang import Entry, SlangTable, folded
-from ml.words import tokenise
+from ml.text.words import tokenise
 
 # A long question has some 200 characters; a pasted page is a mistake, which models would cut.
 MOST_CHARACTERS = 1000
 
 SLANG = "slang"
 
-# As in `ml.words.tokenise`, which gives no places.
+# As in `ml.text.words.tokenise`, which gives no places.
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _QUOTED = re.compile(r"[\"“”„]([^\"“”„]*)[\"“”]|«([^«»]*)»")
 _QUOTES = re.compile(r"[\"“”„«»]")

@@ -22,7 +22,7 @@ DEFAULT_FILE = Path(__file__).parent / "slang.csv"
 COLUMNS = ("said", "meant", "note")
 
 _SEPARATOR = ";"
-# As in `ml.words.tokenise`, which gives no places.
+# As in `ml.text.words.tokenise`, which gives no places.
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _CYRILLIC = re.compile(r"[а-я]+")
 # The ending of a dictionary form, the fewest letters before it, and endings of its other forms.

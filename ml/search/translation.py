@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ml.failures import ModelUnavailable
-from ml.lexical import foreign_share
-from ml.loading import identity, load
+from ml.models.loading import identity, load
 from ml.search.query import Query
-from ml.text import language_detector
+from ml.text.embedder import language_detector
+from ml.text.lexical import foreign_share
 
 BEAMS = 4
 # A translation has about as many pieces as its source; what is caught in a loop ends here.

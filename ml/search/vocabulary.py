@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ml.index_files import IndexDamaged, write_arrow
-from ml.lexical import folded
+from ml.indexes.files import IndexDamaged, write_arrow
 from ml.search.lexical_matching import sound_of
 from ml.search.query import Correction
-from ml.words import STOP_WORDS, lemmatiser
+from ml.text.lexical import folded
+from ml.text.words import STOP_WORDS, lemmatiser
 
 __all__ = [
     "COUNTS",

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.failures import ModelUnavailable
-from ml.loading import weights_hash
-from ml.sound import SAMPLE_RATE_HZ, Samples
+from ml.media.sound import SAMPLE_RATE_HZ, Samples
+from ml.models.loading import weights_hash
 from ml.speech.whisper import MAX_NEW_TOKENS, Decoding, Heard
 
 MULTILINGUAL_VOCABULARY = 51865  # tokens; English-only checkpoints have one less

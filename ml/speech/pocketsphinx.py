@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.failures import ModelUnavailable, RetryableFailure
-from ml.sound import Samples
+from ml.media.sound import Samples
 from ml.speech.segments import Segment, record_batches
 from ml.speech.vad import MIN_SPEECH_S, Cutting, SpeechDetector, Window, parts_of
 from ml.workers import Outcome, run_tasks

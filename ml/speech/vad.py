@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ml.sound import SAMPLE_RATE_HZ, Samples, decode_flac
+from ml.media.sound import SAMPLE_RATE_HZ, Samples, decode_flac
 
 # Attenuated step by step, a sentence was found whole down to -54 dBFS and not at all at -65. A
 # sentence alone in a part of 600 s lowers the part's level by up to 23 dB: -70 leaves room for it.
@@ -134,7 +134,7 @@ def _load_vad() -> Any:
     """The sequence model: one ONNX call for 16 s, where the plain one needs a call per 32 ms."""
     from silero_vad import load_silero_vad
 
-    from ml.device import quiet_onnxruntime
+    from ml.models.device import quiet_onnxruntime
 
     quiet_onnxruntime()
     return load_silero_vad(sequence=True)

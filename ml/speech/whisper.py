@@ -21,8 +21,8 @@ from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
-from ml.device import FittingBatches
-from ml.sound import Samples
+from ml.media.sound import Samples
+from ml.models.device import FittingBatches
 from ml.speech.segments import Segment, record_batches
 from ml.speech.vad import Part, SpeechDetector, Window, parts_of
 

@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from ml.tagging.tree import TagError, TagTree
+from ml.tags.tree import TagError, TagTree
 
 Decoded = list[list[tuple[int, float]]]
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ml.tagging.decode import LabelSets
-from ml.tagging.examples import TagExamples
-from ml.tagging.features import DESCRIPTION, TITLE, Counted, count_terms, documents
-from ml.tagging.metrics import RARE_BELOW, TagScores, mean_iou, tag_scores
-from ml.tagging.neighbours import set_shares
-from ml.tagging.selection import TrainOptions
-from ml.tagging.splits import grouped_folds, random_folds, series_groups
-from ml.tagging.train import fit, labelled_examples
-from ml.tagging.tree import TagTree
+from ml.tags.decode import LabelSets
+from ml.tags.examples import TagExamples
+from ml.tags.features import DESCRIPTION, TITLE, Counted, count_terms, documents
+from ml.tags.metrics import RARE_BELOW, TagScores, mean_iou, tag_scores
+from ml.tags.neighbours import set_shares
+from ml.tags.selection import TrainOptions
+from ml.tags.splits import grouped_folds, random_folds, series_groups
+from ml.tags.train import fit, labelled_examples
+from ml.tags.tree import TagTree
 from ml.taxonomy import Taxonomy
 
 # Letters of an n-gram of the yardstick, within words.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.tagging.tree import TagError, TagTree
+from ml.tags.tree import TagError, TagTree
 from ml.taxonomy import Taxonomy, clean_name, parse_path, path_text
 
 # A taxonomy's names hold no commas: they are read as " / ". A tag list writes such a name with

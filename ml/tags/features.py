@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from ml.tagging.examples import TagExamples
-from ml.tagging.tree import TagError
+from ml.tags.examples import TagExamples
+from ml.tags.tree import TagError
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -209,7 +209,7 @@ def documents(examples: TagExamples, channels: Sequence[str]) -> list[str]:
 
 
 def _lemmas() -> Callable[[str], list[str]]:
-    from ml.words import lemmatiser, words
+    from ml.text.words import lemmatiser, words
 
     lemma = lemmatiser()
     return lambda text: [word.lemma for word in words(text, lemma)]

@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ml.words import Word, lemmatiser, words
+from ml.text.words import Word, lemmatiser, words
 
 # Frequencies are kept for the hashes of terms: 16 MB whatever the library's size, 0.01 MB on
 # disk for 800 videos. At a million different terms one in five shares its place with a rare one.

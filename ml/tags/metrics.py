@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ml.tagging.tree import TagError, TagTree
+from ml.tags.tree import TagError, TagTree
 
 # Tags of fewer videos than that are rare.
 RARE_BELOW = 5

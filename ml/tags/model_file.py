@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from ml.tagging.decode import LabelSets
-from ml.tagging.features import Features, View
-from ml.tagging.neighbours import Kernel, Projection, Ridge
-from ml.tagging.network import Network
-from ml.tagging.selection import Choice
-from ml.tagging.train import TagModel
-from ml.tagging.tree import TagError, TagTree
+from ml.tags.decode import LabelSets
+from ml.tags.features import Features, View
+from ml.tags.neighbours import Kernel, Projection, Ridge
+from ml.tags.network import Network
+from ml.tags.selection import Choice
+from ml.tags.train import TagModel
+from ml.tags.tree import TagError, TagTree
 from ml.taxonomy import Taxonomy, path_text
 
 ARRAYS, CARD = "tag_model.npz", "tag_model.json"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ml.tagging.tree import TagTree
+from ml.tags.tree import TagTree
 
 if TYPE_CHECKING:
     import torch

@@ -13,9 +13,9 @@ from itertools import product
 
 import numpy as np
 
-from ml.tagging.decode import LabelSets, overlap
-from ml.tagging.features import RECIPES, TITLE, Counted, Features
-from ml.tagging.neighbours import (
+from ml.tags.decode import LabelSets, overlap
+from ml.tags.features import RECIPES, TITLE, Counted, Features
+from ml.tags.neighbours import (
     Kernel,
     Projection,
     Ridge,
@@ -24,8 +24,8 @@ from ml.tagging.neighbours import (
     landmark_rows,
     set_shares,
 )
-from ml.tagging.network import Network
-from ml.tagging.splits import grouped_folds, random_folds, series_groups
+from ml.tags.network import Network
+from ml.tags.splits import grouped_folds, random_folds, series_groups
 
 NEIGHBOURS, RIDGE, NETWORK = "neighbours", "ridge", "network"
 RIVALS = (NEIGHBOURS, RIDGE, NETWORK)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml.tagging.tree import TagError
+from ml.tags.tree import TagError
 from ml.taxonomy import name_key
 
 # What tells one episode from the next, in the two languages that titles here have.

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.lexical import foreign_share
 from ml.taxonomy import Entry, path_text
-from ml.words import lemmatiser, words
+from ml.text.lexical import foreign_share
+from ml.text.words import lemmatiser, words
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -23,8 +23,8 @@ Phrase = tuple[str, ...]
 # "Cakes and desserts" are cakes, or desserts.
 _AND = re.compile(r"\s+(?:and|or|и|или|&)\s+|\s*/\s*", re.IGNORECASE)
 # Forms that the word lists do not know keep their endings: "майнкрафте" is "майнкрафт" by these.
-# 5 letters lose two points of made-up videos; sounds in Latin letters (`ml.lexical.folded`) gain
-# none.
+# 5 letters lose two points of made-up videos; sounds in Latin letters (`ml.text.lexical.folded`)
+# gain none.
 STEM_LETTERS = 8
 # A single word out of a longer phrase says less than the phrase; at 0 and at .6 one made-up video
 # in a hundred fewer is right.

@@ -2,10 +2,10 @@
 
 Three ways to say how probable each set of tags is for a video compete: the average of its nearest
 labelled neighbours, a kernel ridge regression on all of them, and a hierarchical network
-(`ml.tagging.neighbours`, `ml.tagging.network`). Which features they see, how sharply they judge and
+(`ml.tags.neighbours`, `ml.tags.network`). Which features they see, how sharply they judge and
 how they are blended is chosen by cross-validation within the labelled videos, by the mean
 intersection over union that is asked for; the answer is decoded by minimum Bayes risk
-(`ml.tagging.decode.LabelSets`).
+(`ml.tags.decode.LabelSets`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ml.tagging.decode import Decoded, LabelSets
-from ml.tagging.examples import TagExamples
-from ml.tagging.features import Counted, Features, count_terms
-from ml.tagging.neighbours import (
+from ml.tags.decode import Decoded, LabelSets
+from ml.tags.examples import TagExamples
+from ml.tags.features import Counted, Features, count_terms
+from ml.tags.neighbours import (
     Projection,
     Ridge,
     cosines_with,
@@ -27,9 +27,9 @@ from ml.tagging.neighbours import (
     landmark_rows,
     set_shares,
 )
-from ml.tagging.network import Network
-from ml.tagging.selection import NEIGHBOURS, NETWORK, RIDGE, Choice, Labelled, TrainOptions, choose
-from ml.tagging.tree import TagError, TagTree
+from ml.tags.network import Network
+from ml.tags.selection import NEIGHBOURS, NETWORK, RIDGE, Choice, Labelled, TrainOptions, choose
+from ml.tags.tree import TagError, TagTree
 from ml.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ MOST_EXAMPLES = 5000
 
 @dataclass(frozen=True, eq=False)
 class TagModel:
-    """A trained model; made by `train` or read by `ml.tagging.model_file`.
+    """A trained model; made by `train` or read by `ml.tags.model_file`.
 
     Attributes:
         tree: what it files videos under.

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ml.channels import CHANNEL_TEXT
-from ml.tagging.calibration import calibrated
-from ml.tagging.tag_texts import TagPhrases, is_latin, tag_texts, visual_texts
-from ml.tagging.tree import TagTree
+from ml.tags.calibration import calibrated
+from ml.tags.texts import TagPhrases, is_latin, tag_texts, visual_texts
+from ml.tags.tree import TagTree
 from ml.taxonomy import Taxonomy
-from ml.text import TextEmbedder
+from ml.text.channels import CHANNEL_TEXT
+from ml.text.embedder import TextEmbedder
 from ml.vectors import ModelMismatch, list_matrix
 
 Encode = Callable[[list[str]], np.ndarray]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ml.device import FittingBatches, half_precision
 from ml.failures import ModelUnavailable
-from ml.loading import identity, load, load_model
+from ml.models.device import FittingBatches, half_precision
+from ml.models.loading import identity, load, load_model
 from ml.schemas import TEXT
-from ml.visual import as_list_array, unit
+from ml.visual.embedder import as_list_array, unit
 
 PACKAGED = "packaged:all-MiniLM-L6-v2"
 # Rows that are cut, sorted by length and embedded together. An hour of speech is some 60 kB.

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ml.taxonomy import Entry, default_taxonomy
+from ml.text.words import lemmatiser, words
 from ml.vectors import ModelMismatch
-from ml.words import lemmatiser, words
 
 if TYPE_CHECKING:
     from scipy import sparse

@@ -15,7 +15,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from ml.schemas import PASSAGE_CHANNELS
-from ml.words import lemmatiser, tokenise
+from ml.text.words import lemmatiser, tokenise
 
 __all__ = ["MOST_WORDS", "Passage", "TimedText", "moment_of", "passages_of", "words_and_lemmas"]
 
@@ -33,7 +33,7 @@ _SCREEN_S = 10.0
 _SCREEN_GAP_S = 1.0
 # A line that comes back sooner never left: a logo, a flickering recognition.
 _SAME_LINE_S = 30.0
-# Letters of a word with a dictionary form; see ml/words.py.
+# Letters of a word with a dictionary form; see ml/text/words.py.
 _LONGEST_WORD = 40
 _JOINTS = {"asr": " ", "ocr": " / ", "tags": ", "}
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+|(?<=[。！？])|\s*\n\s*")
@@ -75,8 +75,8 @@ def passages_of(
     Args:
         texts: channel to its (start_s, end_s, text, language) in any order; a channel may be
             absent or empty.
-        lemma: word to dictionary form; `ml.words.lemmatiser()` where absent. Give one when there
-            are many videos, so that words met before are not looked up again.
+        lemma: word to dictionary form; `ml.text.words.lemmatiser()` where absent. Give one when
+            there are many videos, so that words met before are not looked up again.
 
     Raises:
         ValueError: a channel that `PASSAGE_CHANNELS` does not name.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.lexical import foreign_share
+from ml.text.lexical import foreign_share
 from ml.vectors import ModelMismatch, require_finite
 
 # Columns that vary less are constant: two of MiniLM's 384 are.

@@ -21,7 +21,7 @@ from ml.topics.library import sample_of
 from ml.vectors import require_finite
 
 if TYPE_CHECKING:
-    from ml.stable_clusters import Members
+    from ml.clustering.stable import Members
 
 NO_TOPIC = -1
 EXEMPLARS = 3

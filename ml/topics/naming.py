@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.lexical import EntryPhrases
 from ml.taxonomy import Entry
+from ml.text.lexical import EntryPhrases
+from ml.text.words import class_tf_idf, distinct_terms
 from ml.topics.clustering import NO_TOPIC
-from ml.words import class_tf_idf, distinct_terms
 
 TERMS = 10
 NAME_TERMS = 3

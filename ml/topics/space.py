@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.lexical import LexicalSpace
 from ml.schemas import TEXT_CHANNELS
+from ml.text.lexical import LexicalSpace
 from ml.topics.channels import ChannelScale, checked, foreign_shares
 from ml.topics.library import Channel, Texts, TopicLibrary, documents_of, sample_of
 from ml.topics.space_file import packed, unpacked

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.lexical import LexicalSpace
+from ml.text.lexical import LexicalSpace
 from ml.topics.channels import ChannelScale
 
 # Raise when what the arrays mean changes.

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ml.device import FittingBatches, half_precision
 from ml.failures import ModelUnavailable
-from ml.loading import identity, load, load_model
-from ml.preparation import Preparation, Prepared, rgb
+from ml.models.device import FittingBatches, half_precision
+from ml.models.loading import identity, load, load_model
 from ml.schemas import VISUAL
+from ml.visual.preparation import Preparation, Prepared, rgb
 
 PACKAGED = "packaged:layout-descriptor"
 # Threads that decode and resize while the model computes, without the interpreter's lock. One

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from assets.given_names import PERSON, TOPIC, Given
+from assets.clustering.given_names import PERSON, TOPIC, Given
 from orchestration.settings import Settings, settled
 
 
@@ -83,8 +83,8 @@ def recluster() -> None:
 
 
 def _list(kind: Kind) -> None:
-    from assets.clickhouse import ClickHouse
-    from orchestration.sql_output import show
+    from assets.stores.clickhouse import ClickHouse
+    from orchestration.commands.sql_output import show
     from sql import query
 
     with ClickHouse(settled().clickhouse).session(f"kadr {kind.table}", read_only=True) as client:
@@ -97,7 +97,7 @@ def _say(kind: Kind, cluster_id: int, change: Callable[[Given], Given]) -> None:
     Raises:
         click.ClickException: there is no such topic or person.
     """
-    from assets import given_names
+    from assets.clustering import given_names
 
     settings = settled()
     made = _resources(settings)
@@ -117,8 +117,8 @@ def _say(kind: Kind, cluster_id: int, change: Callable[[Given], Given]) -> None:
 
 
 def _publish(kind: Kind, made: dict[str, Any]) -> None:
-    from assets.people import republish as republish_people
-    from assets.topics import republish as republish_topics
+    from assets.people.clustering import republish as republish_people
+    from assets.topics.clustering import republish as republish_topics
 
     republish = republish_topics if kind is _TOPICS else republish_people
     republish(made["library"], made["tables"], click.echo)

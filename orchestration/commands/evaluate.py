@@ -164,7 +164,7 @@ def _videos() -> set[str]:
 
 
 def _query(text: str) -> list[Sequence[Any]]:
-    from assets.clickhouse import ClickHouse, explained
+    from assets.stores.clickhouse import ClickHouse, explained
     from orchestration.settings import from_environment
 
     tables = ClickHouse(

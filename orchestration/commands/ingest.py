@@ -14,10 +14,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.batch_health import at_work
-from assets.clickhouse import CannotConnect
-from assets.listing import cut_new, outdated, summary, worth_another_try
-from assets.resources import Library
+from assets.source.health import at_work
+from assets.source.listing import cut_new, outdated, summary, worth_another_try
+from assets.stores.clickhouse import CannotConnect
+from assets.stores.resources import Library
 from orchestration.definitions import resources
 from orchestration.instance import end_dead_runs
 from orchestration.runs import (
@@ -126,7 +126,7 @@ class _Work:
 
 def _is_filed_otherwise(library: Library) -> bool:
     """Whether videos are filed under another taxonomy than the settings'."""
-    from assets.zero_shot import filed_by
+    from assets.tags.zero_shot import filed_by
 
     return bool(library.batches.names()) and filed_by(library) != library.read_taxonomy().version
 

@@ -18,7 +18,7 @@ import click
 from orchestration.settings import Settings, settled
 
 if TYPE_CHECKING:
-    from assets.search import Filters, Result, Search
+    from assets.search.engine import Filters, Result, Search
     from ml.search.engine import Found
 
 CHANNELS = ("title", "speech", "screen", "visual")
@@ -51,7 +51,7 @@ def search(
     an image-text model. "In quotes" stands an exact phrase. Without QUERY it asks for one after
     another and keeps the models in memory; so it does with a file of queries as its input.
     """
-    from assets.search import Filters
+    from assets.search.engine import Filters
 
     since = since.replace(tzinfo=UTC) if since else None
     filters = Filters(channels, since, topic, person)
@@ -84,7 +84,7 @@ def suggest(text: str, count: int, as_json: bool) -> None:
 
 def library_to_search(settings: Settings) -> Search:
     """The library of the settings; nothing is opened yet."""
-    from assets.search import Search
+    from assets.search.engine import Search
     from orchestration.definitions import resources
 
     made = resources(settings)
@@ -169,7 +169,7 @@ def _answer(found: Found) -> dict[str, Any]:
 
 def lines_of(number: int, found: Found) -> list[str]:
     """An answer for people: title and time, what matched, and where the scores come from."""
-    from orchestration.sql_output import visible
+    from orchestration.commands.sql_output import visible
 
     title = visible((found.card.title if found.card else "") or found.video_id)
     scores = "  ".join(f"{name} {score:.2f}" for name, score in found.channels.items())

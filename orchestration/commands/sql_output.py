@@ -18,7 +18,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from assets.clickhouse import explained, make_read_only
+from assets.stores.clickhouse import explained, make_read_only
 from sql import split
 
 if TYPE_CHECKING:

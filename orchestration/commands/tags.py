@@ -16,8 +16,8 @@ import click
 from orchestration.settings import settled
 
 if TYPE_CHECKING:
-    from ml.tagging.evaluate import TagEvaluation
-    from ml.tagging.examples import TagExamples
+    from ml.tags.evaluate import TagEvaluation
+    from ml.tags.examples import TagExamples
     from ml.taxonomy import Taxonomy
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -34,8 +34,8 @@ _SPLITS = {"random": False, "grouped": True}
 def tags(context: click.Context) -> None:
     """What videos are filed under; without a command lists the tags."""
     if context.invoked_subcommand is None:
-        from assets.clickhouse import ClickHouse
-        from orchestration.sql_output import show
+        from assets.stores.clickhouse import ClickHouse
+        from orchestration.commands.sql_output import show
         from sql import query
 
         with ClickHouse(settled().clickhouse).session("kadr tags", read_only=True) as client:
@@ -55,7 +55,7 @@ def evaluate(catalogue: Path, taxonomy: Path | None, folds: int, seed: int, as_j
     column publisher, channel or author who published a video. Folds are random, and grouped, so
     that episodes of a series stay together.
     """
-    from ml.tagging.examples import read_labels
+    from ml.tags.examples import read_labels
     from ml.taxonomy import default_taxonomy, load_taxonomy
 
     tree = load_taxonomy(taxonomy) if taxonomy else default_taxonomy()
@@ -78,8 +78,8 @@ def _cross_validated(
     Raises:
         TagError: neither kind can be made; where one can, the other's reason is said.
     """
-    from ml.tagging.evaluate import evaluate as cross_validate
-    from ml.tagging.tree import TagError
+    from ml.tags.evaluate import evaluate as cross_validate
+    from ml.tags.tree import TagError
 
     with ProcessPoolExecutor(len(_SPLITS), get_context("spawn")) as pool:
         running = {
@@ -96,7 +96,7 @@ def _cross_validated(
 
 
 def _examples(rows: Sequence[dict[str, Any]], labels: Sequence[frozenset[int]]) -> TagExamples:
-    from ml.tagging.examples import TagExamples
+    from ml.tags.examples import TagExamples
 
     publisher = next((name for name in _PUBLISHERS if name in rows[0]), "")
     texts = {c: [str(row.get(c) or "") for row in rows] for c in _TEXTS if c in rows[0]}

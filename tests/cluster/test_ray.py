@@ -17,11 +17,11 @@ import pytest
 from ray.cluster_utils import Cluster
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
-from assets.batches import ingest as cut_new
-from assets.resources import Library
+from assets.stores.batches import ingest as cut_new
+from assets.stores.resources import Library
 from samples.make import make_library
 from tests.pipeline.conftest import LIMIT_S, Kadr
-from tests.unit.postgres_server import free_port
+from tests.unit.orchestration.postgres_server import free_port
 
 CLIPS = ("space-01", "pets-01", "copy-muted")
 STEP = "asr"  # needs a GPU, and says how much it has to do long before it is done
@@ -39,7 +39,7 @@ ENVIRONMENT = {
 }
 RUN = """
 import sys
-from assets.batches import BATCHES
+from assets.stores.batches import BATCHES
 from orchestration.instance import open_here, prepare
 from orchestration.runs import run_batch, run_library
 from orchestration.settings import settled

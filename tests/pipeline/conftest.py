@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from assets.clickhouse import ClickHouse
+from assets.stores.clickhouse import ClickHouse
 from samples.make import make_library
 
 CLIPS = (

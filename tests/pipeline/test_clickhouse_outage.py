@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from assets.clickhouse import CannotConnect, ClickHouse
-from assets.tables import TABLES
+from assets.stores.clickhouse import CannotConnect, ClickHouse
+from assets.tables.load import TABLES
 from orchestration.definitions import resources
 from orchestration.settings import Settings
 from samples.make import make_library
 from tests.pipeline.conftest import LIMIT_S, Kadr
-from tests.unit.clickhouse_shim import Shim
+from tests.unit.stores.clickhouse_shim import Shim
 
 # The second is a copy of the first.
 CLIPS = ("pets-01", "copy-muted")

@@ -18,9 +18,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.batches import ingest
-from assets.copy_tables import CopyTables, copy_tables
-from assets.resources import Library
+from assets.copies.tables import CopyTables, copy_tables
+from assets.stores.batches import ingest
+from assets.stores.resources import Library
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
 from samples.make import make_library

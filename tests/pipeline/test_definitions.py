@@ -59,7 +59,7 @@ def test_every_dataset_is_in_the_catalogue_with_its_columns(tmp_path: Path) -> N
 
 
 def test_resources_can_be_replaced(tmp_path: Path) -> None:
-    from assets.resources import Tables
+    from assets.stores.resources import Tables
 
     other = Tables(url="chdb:///elsewhere")
     defs = build_defs(Settings(data=str(tmp_path)), tables=other)

@@ -13,16 +13,16 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from assets.batches import ingest
-from assets.datasets import Ledger
-from assets.extraction import Extraction, decoded, knows_later_news
-from assets.resources import Library
-from ml.extract import ExtractOptions
+from assets.media.extraction import Extraction, decoded, knows_later_news
+from assets.stores.batches import ingest
+from assets.stores.datasets import Ledger
+from assets.stores.resources import Library
+from ml.media.extract import ExtractOptions
 from ml.schemas import FRAMES, VIDEOS
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
-from tests.unit.media import moving_box, tone, write_clip
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server
+from tests.unit.media.clips import moving_box, tone, write_clip
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server
 
 __all__ = ["s3_bucket", "s3_server"]
 DAY = date(2026, 11, 20)

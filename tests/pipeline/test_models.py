@@ -12,18 +12,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.batches import ingest
-from assets.resources import Library
-from assets.tag_model import tag_model
-from assets.tags import tags
+from assets.stores.batches import ingest
+from assets.stores.resources import Library
+from assets.tags.model import tag_model
+from assets.tags.video_tags import tags
 from ml.schemas import ASR, TEXT, VISUAL
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
-from tests.unit.media import moving_box, write_clip
-from tests.unit.sounds import speech
-from tests.unit.tiny_clip import save_clip, save_xlm_roberta
-from tests.unit.tiny_vlm import save_tiny_qwen3_vl
-from tests.unit.tiny_whisper import save_tiny_whisper
+from tests.unit.captions.tiny_vlm import save_tiny_qwen3_vl
+from tests.unit.media.clips import moving_box, write_clip
+from tests.unit.speech.sounds import speech
+from tests.unit.speech.tiny_whisper import save_tiny_whisper
+from tests.unit.visual.tiny_clip import save_clip, save_xlm_roberta
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.batch_health import registered
+from assets.source.health import registered
 from orchestration.definitions import build_defs
 from orchestration.jobs import newest_first
 from orchestration.nightly import Patience, plan_requests

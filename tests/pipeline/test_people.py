@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.batches import ingest
-from assets.clustered import RECLUSTER_TAG
-from assets.given_names import PERSON, Given, write
-from assets.people import people
+from assets.clustering.clustered import RECLUSTER_TAG
+from assets.clustering.given_names import PERSON, Given, write
+from assets.people.clustering import people
+from assets.stores.batches import ingest
 from ml.people.evaluate import Appearance, evaluate
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings

@@ -22,15 +22,15 @@ import dagster as dg
 import pytest
 import yaml
 
-from assets.batches import BATCHES
-from assets.batches import ingest as cut
-from assets.needs import LIBRARY_POOLS
+from assets.stores.batches import BATCHES
+from assets.stores.batches import ingest as cut
+from assets.stores.needs import LIBRARY_POOLS
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare, set_slots
 from orchestration.jobs import BATCH_JOB
 from orchestration.settings import Settings, from_environment
-from tests.unit.media import moving_box, tone, write_clip
-from tests.unit.postgres_server import Postgres, free_port, running_postgres
+from tests.unit.media.clips import moving_box, tone, write_clip
+from tests.unit.orchestration.postgres_server import Postgres, free_port, running_postgres
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0

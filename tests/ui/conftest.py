@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from assets.batches import BATCHES, ingest
-from assets.people import people
+from assets.people.clustering import people
+from assets.stores.batches import BATCHES, ingest
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare
 from orchestration.jobs import BATCH_JOB
 from orchestration.settings import Settings, from_environment
 from samples.make import make_library
-from tests.unit.postgres_server import free_port
+from tests.unit.orchestration.postgres_server import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

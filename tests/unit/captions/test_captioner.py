@@ -14,12 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from assets.models import OFF, captions
-from assets.resources import Models
-from ml.captions import MAX_FRAMES, VideoCaptioner, cleaned, few_frames, load_captioner
+from assets.stores.models import OFF, captions
+from assets.stores.resources import Models
+from ml.captions.captioner import MAX_FRAMES, VideoCaptioner, cleaned, few_frames, load_captioner
 from ml.failures import ModelUnavailable
 from ml.schemas import CAPTIONS, FRAMES
-from tests.unit.tiny_vlm import save_tiny_idefics3, save_tiny_llava, save_tiny_qwen3_vl
+from tests.unit.captions.tiny_vlm import save_tiny_idefics3, save_tiny_llava, save_tiny_qwen3_vl
 
 Save = Callable[..., Path]
 ALL: list[Save] = [save_tiny_qwen3_vl, save_tiny_idefics3, save_tiny_llava]
@@ -29,7 +29,7 @@ ALL: list[Save] = [save_tiny_qwen3_vl, save_tiny_idefics3, save_tiny_llava]
 def short_captions() -> Any:
     """What is tested shows in sixteen tokens as well as in all."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ml.captions.MAX_NEW_TOKENS", 16)
+        patch.setattr("ml.captions.captioner.MAX_NEW_TOKENS", 16)
         yield
 
 
@@ -115,7 +115,7 @@ def test_model_is_named_by_folder_and_weights(checkpoint: Path, captioner: Video
 def test_caption_is_what_transformers_alone_writes(idefics3: Path) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    from ml.captions import PROMPTS
+    from ml.captions.captioner import PROMPTS
 
     processor = AutoProcessor.from_pretrained(idefics3, backend="pil")
     network: Any = AutoModelForImageTextToText.from_pretrained(idefics3)

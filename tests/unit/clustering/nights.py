@@ -12,16 +12,16 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from assets.batches import Batch
-from assets.clustered import RECLUSTER_TAG
-from assets.datasets import Ledger
-from assets.people import people
-from assets.resources import Library, Models, Tables
-from assets.sources import SourceVideo
-from assets.tables import load_batch
-from assets.topics import topics
+from assets.clustering.clustered import RECLUSTER_TAG
+from assets.people.clustering import people
+from assets.source.videos import SourceVideo
+from assets.stores.batches import Batch
+from assets.stores.datasets import Ledger
+from assets.stores.resources import Library, Models, Tables
+from assets.tables.load import load_batch
+from assets.topics.clustering import topics
 from ml.schemas import PERSONS, Dataset
-from tests.unit.small_library import record_batch
+from tests.unit.tables.small_library import record_batch
 
 DIMENSION = 32
 TEXT_MODEL = "multilingual@1"

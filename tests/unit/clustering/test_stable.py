@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.stable_clusters import Clustering, reason_to_recluster, recluster, take_in
+from ml.clustering.stable import Clustering, reason_to_recluster, recluster, take_in
 
 PLACES = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.cluster_store import (
+from assets.clustering.clustered import gather
+from assets.clustering.store import (
     FORMAT,
     MANIFEST,
     ClusteringDamaged,
@@ -19,8 +20,7 @@ from assets.cluster_store import (
     load,
     save,
 )
-from assets.clustered import gather
-from ml.stable_clusters import recluster
+from ml.clustering.stable import recluster
 from orchestration.cli import cli, main
 
 

@@ -12,16 +12,18 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 import sql
-from assets import given_names, people_tables, topic_tables
-from assets.cluster_store import StoredClustering
-from assets.datasets import READ_ROWS, DatasetStore
-from assets.given_names import PERSON, TOPIC, Given
-from assets.people_tables import SHOWN, bring_up, prepare, publish
-from assets.tables import replace_table
-from ml.stable_clusters import recluster
-from orchestration.sql_output import ask
-from tests.unit.nights import Nights, seen
-from tests.unit.small_library import load_small_library, record_batch, small_library
+from assets.clustering import given_names
+from assets.clustering.given_names import PERSON, TOPIC, Given
+from assets.clustering.store import StoredClustering
+from assets.people import tables as people_tables
+from assets.people.tables import SHOWN, bring_up, prepare, publish
+from assets.stores.datasets import READ_ROWS, DatasetStore
+from assets.tables.load import replace_table
+from assets.topics import tables as topic_tables
+from ml.clustering.stable import recluster
+from orchestration.commands.sql_output import ask
+from tests.unit.clustering.nights import Nights, seen
+from tests.unit.tables.small_library import load_small_library, record_batch, small_library
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 # Somebody in two videos each; Eileen (0) is known by a picture.

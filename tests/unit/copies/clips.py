@@ -1,8 +1,8 @@
 """Moving pictures with sound, and what the project would know of them, without encoding a video.
 
 A ``Film`` is a function from seconds to pictures. ``evidence`` looks at it as extraction does: the
-thumbnails eight times a second, the frames that ``ml.sampling.Sampler`` keeps of them, described by
-``ml.copies.features``, the sound fingerprinted by ``ml.copies.sound``.
+thumbnails eight times a second, the frames that ``ml.media.sampling.Sampler`` keeps of them,
+described by ``ml.copies.features``, the sound fingerprinted by ``ml.copies.sound``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy.typing as npt
 from ml.copies.evidence import Evidence, Motion, Pictures, Sound
 from ml.copies.features import FrameDescription, describe_picture, empty_pictures
 from ml.copies.sound import SoundFingerprinter, sound_of
-from ml.sampling import Kept, Sampler, Seen
-from ml.sound import SAMPLE_RATE_HZ
+from ml.media.sampling import Kept, Sampler, Seen
+from ml.media.sound import SAMPLE_RATE_HZ
 from samples.drawings import DRAWINGS
 from samples.scenes import Canvas, Shot, View, photo_scene
 from samples.sound import RATE_HZ as MUSIC_RATE_HZ
 from samples.sound import music
-from tests.unit.sounds import audio, speech
+from tests.unit.speech.sounds import audio, speech
 
 WIDTH, HEIGHT, FPS = 320, 180, 8.0
 RGB = npt.NDArray[np.uint8]

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from ml.copies.evidence import Sound
 from ml.copies.sound import SoundFingerprinter, sound_of
-from ml.sound import SAMPLE_RATE_HZ, Samples
-from tests.unit.sounds import audio
+from ml.media.sound import SAMPLE_RATE_HZ, Samples
+from tests.unit.speech.sounds import audio
 
 
 def fingerprints(*batches: pa.RecordBatch) -> list[pa.RecordBatch]:

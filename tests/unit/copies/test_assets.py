@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assets.batches import Batch, BatchRegistry
-from assets.copy_pairs import (
+from assets.copies.pairs import (
     Comparable,
     Query,
     candidate_items,
@@ -25,10 +24,11 @@ from assets.copy_pairs import (
     place_of,
     resolved,
 )
-from assets.copy_tables import CopyTables, copy_tables
-from assets.datasets import DatasetStore, Ledger
-from assets.sources import SourceVideo
-from assets.storage import Storage
+from assets.copies.tables import CopyTables, copy_tables
+from assets.source.videos import SourceVideo
+from assets.stores.batches import Batch, BatchRegistry
+from assets.stores.datasets import DatasetStore, Ledger
+from assets.stores.storage import Storage
 from ml.copies.evidence import Candidate
 from ml.schemas import (
     AUDIO_FINGERPRINTS,

@@ -40,15 +40,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from assets.copy_pairs import Comparable, Compared, Query, find_copies, place_of
+from assets.copies.pairs import Comparable, Compared, Query, find_copies, place_of
 from ml.copies.evidence import U8, Evidence, Motion, Pictures, Sound
 from ml.copies.features import FrameDescription, empty_pictures
 from ml.copies.groups import Edge, group
 from ml.copies.pairs import compare
 from ml.copies.sound_bands import hashes_of
 from ml.copies.verdicts import Verdict
-from tests.unit import copy_clips as clips
-from tests.unit.copy_clips import Film, evidence, heard, joined, with_sound
+from tests.unit.copies import clips
+from tests.unit.copies.clips import Film, evidence, heard, joined, with_sound
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 

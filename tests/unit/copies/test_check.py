@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from assets.check import (
+from assets.copies.check import (
     EXIT_CODES,
     Checked,
     Match,
@@ -27,18 +27,18 @@ from assets.check import (
     uri_of,
     verdict_on,
 )
-from assets.datasets import DatasetStore, Ledger
-from assets.storage import Storage
-from assets.strips import pair_strips
+from assets.copies.strips import pair_strips
+from assets.stores.datasets import DatasetStore, Ledger
+from assets.stores.storage import Storage
 from ml.copies.picture_index import update_picture_index
 from ml.copies.sound_index import update_sound_index
 from ml.copies.verdicts import Verdict
-from ml.extract import Extracted, encode_jpeg
-from ml.index_files import IndexDamaged
+from ml.indexes.files import IndexDamaged
+from ml.media.extract import Extracted, encode_jpeg
 from ml.schemas import FRAMES, PAIR_COLUMNS
-from orchestration.check import as_dict, as_text, check
-from tests.unit.media import scene
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server
+from orchestration.commands.check import as_dict, as_text, check
+from tests.unit.media.clips import scene
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server
 
 __all__ = ["s3_bucket", "s3_server"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from assets.clickhouse import ClickHouse
-from assets.tables import load_batch, replace_table
+from assets.stores.clickhouse import ClickHouse
+from assets.tables.load import load_batch, replace_table
 from ml.copies.evaluate import (
     COPY_VERDICTS,
     Counts,
@@ -26,7 +26,7 @@ from ml.copies.evaluate import (
 )
 from samples.copies import COPIES
 from samples.truth import PAIR_COLUMNS, pair_rows
-from tests.unit.small_library import BATCH, record_batch
+from tests.unit.tables.small_library import BATCH, record_batch
 
 OTHER_AUDIO, OTHER_VIDEO = "hard_same_video_other_audio", "hard_other_video_same_audio"
 
@@ -256,7 +256,7 @@ def truth_file(folder: Path, text: str) -> Path:
     ],
 )
 def test_unusable_truth_is_one_line_for_people(text: str, message: str, tmp_path: Path) -> None:
-    from orchestration.evaluate import evaluate as command
+    from orchestration.commands.evaluate import evaluate as command
 
     path = truth_file(tmp_path, text)
     outcome = CliRunner().invoke(command, ["copies", "--truth", str(path)])
@@ -282,7 +282,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(library: Path, truth: Path, *options: str) -> Result:
-    from orchestration.evaluate import evaluate as command
+    from orchestration.commands.evaluate import evaluate as command
 
     arguments = ["copies", "--truth", str(truth), *options]
     return CliRunner().invoke(command, arguments, env={"KADR_DATA": str(library)})
@@ -317,7 +317,7 @@ def test_video_that_is_not_in_the_tables_is_named(library: Path, tmp_path: Path)
 
 
 def test_missing_truth_is_said_by_the_command_line(tmp_path: Path) -> None:
-    from orchestration.evaluate import evaluate as command
+    from orchestration.commands.evaluate import evaluate as command
 
     outcome = CliRunner().invoke(command, ["copies", "--truth", str(tmp_path / "none.csv")])
     assert outcome.exit_code == 2 and "does not exist" in outcome.output

@@ -11,8 +11,8 @@ import pytest
 from ml.copies.evidence import Evidence
 from ml.copies.pairs import compare
 from ml.copies.verdicts import Verdict
-from tests.unit import copy_clips as clips
-from tests.unit.copy_clips import Film, evidence, heard, joined, with_sound
+from tests.unit.copies import clips
+from tests.unit.copies.clips import Film, evidence, heard, joined, with_sound
 
 # Ends of segments: halfway between two frames a second apart, or a tick of motion, 1/8 s.
 NEAR_S = 0.4

@@ -15,7 +15,7 @@ from ml.copies.features import mirrored
 from ml.copies.index_features import UNIT_FRAMES, index_features
 from ml.copies.picture_index import PictureIndex, PictureIndexReport, update_picture_index
 from ml.copies.quantiser import FILE, Quantiser
-from ml.index_files import IndexDamaged
+from ml.indexes.files import IndexDamaged
 
 Library = dict[str, dict[str, Pictures]]  # batch to video to pictures
 

@@ -11,10 +11,10 @@ import pytest
 from ml.copies.evidence import Segment
 from ml.copies.sound import audible, compare_along, is_silent, match_sounds, sound_of
 from ml.copies.sound_bands import RATE_HZ
+from ml.media.sound import SAMPLE_RATE_HZ
 from ml.schemas import AUDIO_FINGERPRINTS
-from ml.sound import SAMPLE_RATE_HZ
-from tests.unit.copy_sounds import fingerprints, heard, hiss, resampled, stretched, tune, whole
-from tests.unit.sounds import audio, silence, speech
+from tests.unit.copies.sounds import fingerprints, heard, hiss, resampled, stretched, tune, whole
+from tests.unit.speech.sounds import audio, silence, speech
 
 
 def along(seconds: float, offset_s: float = 0.0, speed: float = 1.0) -> list[Segment]:

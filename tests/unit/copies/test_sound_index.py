@@ -10,9 +10,9 @@ import pytest
 
 from ml.copies.evidence import Sound
 from ml.copies.sound_index import SoundIndex, update_sound_index
-from ml.index_files import IndexDamaged
-from ml.sound import SAMPLE_RATE_HZ
-from tests.unit.copy_sounds import heard, hiss, resampled, stretched, tune
+from ml.indexes.files import IndexDamaged
+from ml.media.sound import SAMPLE_RATE_HZ
+from tests.unit.copies.sounds import heard, hiss, resampled, stretched, tune
 
 TRACKS = {f"v{i}": tune(i, 8.0) for i in range(6)}
 SOUNDS = {name: heard(track) for name, track in TRACKS.items()}

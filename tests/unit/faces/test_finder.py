@@ -19,7 +19,7 @@ from ml.faces import (
 )
 from ml.failures import ModelUnavailable
 from ml.schemas import FACE_FLAWS, FACES
-from tests.unit.face_pictures import FACELESS, U8, as_jpeg, astronaut, faceless, frame_rows, scaled
+from tests.unit.faces.pictures import FACELESS, U8, as_jpeg, astronaut, faceless, frame_rows, scaled
 
 
 @pytest.fixture(scope="module")

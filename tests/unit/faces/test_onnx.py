@@ -14,7 +14,7 @@ import pytest
 from ml.faces import load_face_finder
 from ml.faces.onnx_models import ARCFACE, DETECTOR_FILE, RECOGNISER_FILE, decoded
 from ml.failures import ModelUnavailable
-from tests.unit.face_pictures import astronaut, frame_rows
+from tests.unit.faces.pictures import astronaut, frame_rows
 
 COUNTS = (12800, 3200, 800)  # places of strides 8, 16, 32 in 640 px, two anchors each
 

@@ -11,7 +11,7 @@ from ml.faces.alignment import DLIB, aligned_chip
 from ml.faces.detector import Detector
 from ml.faces.quality import Look, detail_of, flaw_of, look_at, outside_share, pose_of, quality_of
 from ml.schemas import FACE_FLAWS
-from tests.unit.face_pictures import U8, astronaut
+from tests.unit.faces.pictures import U8, astronaut
 
 CLEAR = Look(
     size_px=100,

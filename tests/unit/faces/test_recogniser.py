@@ -15,7 +15,7 @@ from ml.faces.boxes import best_of_overlapping, moved, squared
 from ml.faces.detector import Detector
 from ml.faces.dlib_file import read_layers
 from ml.faces.recogniser import DIMENSIONS, Recogniser, load_net, weights_file
-from tests.unit.face_pictures import U8, astronaut
+from tests.unit.faces.pictures import U8, astronaut
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import av
 import numpy as np
 import pytest
 
-from ml.extract import Extracted, ExtractOptions, Source, extract, spooled
 from ml.failures import Filtered, PermanentFailure, RetryableFailure
+from ml.media.extract import Extracted, ExtractOptions, Source, extract, spooled
 from ml.workers import run_tasks
-from tests.unit.media import moving_box, scene, tone, write_clip
+from tests.unit.media.clips import moving_box, scene, tone, write_clip
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -389,7 +389,7 @@ def test_no_permission(tmp_path: Path, spool: Path) -> None:
     # root may read everything: ask as nobody, in a process of its own
     code = (
         "import os, sys\n"
-        "from ml.extract import _opened\n"
+        "from ml.media.extract import _opened\n"
         "from ml.failures import PermanentFailure\n"
         "directory = os.open(sys.argv[1], os.O_RDONLY)\n"
         "os.fchdir(directory)\n"
@@ -413,7 +413,7 @@ def test_no_permission(tmp_path: Path, spool: Path) -> None:
 
 def change_while_read(path: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     """Change the file at the moment its first picture is decoded."""
-    from ml.decode import PyavReader
+    from ml.media.decode import PyavReader
 
     events = PyavReader.events
 

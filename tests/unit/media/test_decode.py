@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.decode import Clock, Orientation, Picture, Sound, open_media
 from ml.failures import Filtered
-from tests.unit.media import corner_marked, moving_box, tone, write_clip
+from ml.media.decode import Clock, Orientation, Picture, Sound, open_media
+from tests.unit.media.clips import corner_marked, moving_box, tone, write_clip
 
 
 def available_readers() -> list[str]:
@@ -161,7 +161,7 @@ def test_unknown_reader_is_named() -> None:
 def test_picture_beyond_the_limit_is_filtered_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ml.decode.MAX_PIXELS", 320 * 180 - 1)
+    monkeypatch.setattr("ml.media.decode.MAX_PIXELS", 320 * 180 - 1)
     with (
         descriptor_of(write_clip(tmp_path / "a.mp4", frames=1)) as descriptor,
         pytest.raises(Filtered, match="320 x 180"),

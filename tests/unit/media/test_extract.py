@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.extract import (
+from ml.failures import Filtered
+from ml.media.extract import (
     SPOOLED,
     Extracted,
     ExtractOptions,
@@ -20,10 +21,9 @@ from ml.extract import (
     limit_s,
     spooled,
 )
-from ml.failures import Filtered
+from ml.media.sound import decode_flac
 from ml.schemas import VIDEOS
-from ml.sound import decode_flac
-from tests.unit.media import captioned, moving_box, scene, tone, write_clip
+from tests.unit.media.clips import captioned, moving_box, scene, tone, write_clip
 
 
 def pass_over(path: Path, **options: Any) -> tuple[Extracted, dict[str, list[dict[str, Any]]]]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.sampling import Kept, Sampler, Seen, moved, plain_frame_count
-from tests.unit.media import captioned, scene
+from ml.media.sampling import Kept, Sampler, Seen, moved, plain_frame_count
+from tests.unit.media.clips import captioned, scene
 
 TICKS_PER_S = 8
 RNG = np.random.default_rng(5)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from ml.sound import (
+from ml.media.sound import (
     SAMPLE_RATE_HZ,
     AudioPart,
     MonoResampler,

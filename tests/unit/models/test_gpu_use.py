@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from ml.device import FittingBatches, device_number
-from ml.gpu_use import gpu_count, gpu_use, video_hours_per_day
-from ml.visual import as_list_array
+from ml.models.device import FittingBatches, device_number
+from ml.models.gpu_use import gpu_count, gpu_use, video_hours_per_day
+from ml.visual.embedder import as_list_array
 
 
 class Memory:
@@ -52,7 +52,7 @@ def test_the_smaller_size_is_remembered_for_the_batches_that_follow() -> None:
 
 
 def test_halving_is_said_aloud(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "ml.device"):
+    with caplog.at_level(logging.WARNING, "ml.models.device"):
         list(FittingBatches(16).run(Memory(holds=8), np.arange(16)))
     assert caplog.messages == ["a batch of 16 is out of memory: going on with 8"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.index_files import MANIFEST
+from ml.indexes.files import MANIFEST
 from ml.neighbours import (
     IndexDamaged,
     IndexOptions,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.index_files import MANIFEST
+from ml.indexes.files import MANIFEST
 from ml.neighbours import (
     IndexDamaged,
     IndexOptions,

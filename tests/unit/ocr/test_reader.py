@@ -26,7 +26,7 @@ from ml.ocr.merge import Line, LineMerger, TimedLine, ticker_join
 from ml.ocr.script import looks_cyrillic, respelled, without_specks
 from ml.schemas import FRAMES, OCR
 
-FONT = Path(__file__).parents[2] / "samples" / "fonts" / "DejaVuSans-Bold-subset.ttf"
+FONT = Path(__file__).parents[3] / "samples" / "fonts" / "DejaVuSans-Bold-subset.ttf"
 MODEL = "packaged:rapidocr"
 BOX = (0.1, 0.8, 0.9, 0.9)
 needs_russian_data = pytest.mark.skipif(

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestration.cli import cli
-from tests.unit.nights import Nights, seen, theme
+from tests.unit.clustering.nights import Nights, seen, theme
 
 BATCH = "2026-11-20-001"
 

@@ -17,7 +17,7 @@ from jsonschema.validators import validator_for
 
 from orchestration.settings import PREFIX, Settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
 OURS = {"code", "webserver", "daemon"}
 _VARIABLE = re.compile(r"\$\{(\w+)")

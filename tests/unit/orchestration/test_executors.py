@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.needs import GPU_RESOURCE, K8S_TAG, LIBRARY_POOLS, MODEL, RAY_TAG, SMALL
+from assets.stores.needs import GPU_RESOURCE, K8S_TAG, LIBRARY_POOLS, MODEL, RAY_TAG, SMALL
 from orchestration.definitions import build_defs
 from orchestration.executors import executor
 from orchestration.settings import Settings

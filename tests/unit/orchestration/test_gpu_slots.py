@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from assets.devices import GPU_POOL
-from assets.needs import LIBRARY_POOLS
+from assets.stores.devices import GPU_POOL
+from assets.stores.needs import LIBRARY_POOLS
 from orchestration import instance as ours
 from orchestration.instance import gpu_slots, set_slots
 from orchestration.settings import Settings

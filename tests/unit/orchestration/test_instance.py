@@ -16,7 +16,7 @@ from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
-from assets.batch_health import PARTITION_TAG
+from assets.source.health import PARTITION_TAG
 from orchestration.instance import CONFIG, end_dead_runs, open_here, prepare, run_tags
 from orchestration.launcher import PID_TAG, WatchingRunLauncher, is_dead
 from orchestration.settings import Settings

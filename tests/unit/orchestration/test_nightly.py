@@ -17,11 +17,11 @@ from dagster._core.definitions.automation_tick_evaluation_context import (
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
-from assets.batch_health import FAILURE_TAG, batch_health
-from assets.batches import BATCHES, Batch, BatchRegistry
-from assets.listing import AGAIN, CHANGED, WHY_TAG, is_fresh
-from assets.sources import EmptySource, SourceError, SourceVideo
-from assets.storage import Storage
+from assets.source.health import FAILURE_TAG, batch_health
+from assets.source.listing import AGAIN, CHANGED, WHY_TAG, is_fresh
+from assets.source.videos import EmptySource, SourceError, SourceVideo
+from assets.stores.batches import BATCHES, Batch, BatchRegistry
+from assets.stores.storage import Storage
 from ml.failures import ModelUnavailable, RetryableFailure
 from orchestration.definitions import build_defs
 from orchestration.instance import CONFIG

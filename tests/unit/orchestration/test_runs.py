@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.batches import BATCHES
+from assets.stores.batches import BATCHES
 from orchestration.runs import library_is_behind, unfinished
 
 LAST = (["clickhouse", "videos"], ["clickhouse", "faces"], "duplicate_pairs")

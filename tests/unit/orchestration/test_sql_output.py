@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from orchestration.sql_output import (
+from orchestration.commands.sql_output import (
     MAX_TABLE_ROWS,
     Answer,
     shorten,

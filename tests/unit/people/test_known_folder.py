@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assets import known_people as module
-from assets.cluster_store import StoredClustering
-from assets.known_people import KnownPeople, known_people
-from assets.people import people
-from assets.progress import FORCE_TAG
-from assets.resources import Library, Models
+from assets.clustering.store import StoredClustering
+from assets.people import known as module
+from assets.people.clustering import people
+from assets.people.known import KnownPeople, known_people
+from assets.stores.progress import FORCE_TAG
+from assets.stores.resources import Library, Models
 from ml.faces import Face
-from tests.unit.nights import FACES_MODEL, Nights, seen
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server
+from tests.unit.clustering.nights import FACES_MODEL, Nights, seen
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server
 
 __all__ = ["s3_bucket", "s3_server"]
 

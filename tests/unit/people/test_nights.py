@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assets import given_names
-from assets.given_names import PERSON, Given
-from assets.people import republish
-from assets.people_tables import video_of
+from assets.clustering import given_names
+from assets.clustering.given_names import PERSON, Given
+from assets.people.clustering import republish
+from assets.people.tables import video_of
+from ml.clustering.stable import Members
 from ml.people.known import Known
 from ml.people.newcomers import waits_for_a_name
-from ml.stable_clusters import Members
 from ml.vectors import ModelMismatch
-from tests.unit.nights import Nights, checks, message, seen
+from tests.unit.clustering.nights import Nights, checks, message, seen
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 # Anna (0) in three videos, Boris (1) in two, five others in one each.

@@ -11,19 +11,19 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from assets.batches import BATCHES, Batch
-from assets.datasets import Ledger, key_of
-from assets.indexes import vector_indexes
-from assets.lexical import lexical
-from assets.resources import Library, Models, Tables
-from assets.search import Search
-from assets.search_cards import search_cards
-from assets.sources import SourceVideo
-from assets.table_assets import load_tables
-from assets.tables import replace_table
-from assets.text import text
+from assets.search.cards import search_cards
+from assets.search.engine import Search
+from assets.search.indexes import vector_indexes
+from assets.search.lexical import lexical
+from assets.senses.text import text
+from assets.source.videos import SourceVideo
+from assets.stores.batches import BATCHES, Batch
+from assets.stores.datasets import Ledger, key_of
+from assets.stores.resources import Library, Models, Tables
+from assets.tables.batch_tables import load_tables
+from assets.tables.load import replace_table
 from ml.schemas import ASR, CAPTIONS, FACES, FRAMES, OCR, VIDEOS, VISUAL, Dataset
-from tests.unit.small_library import record_batch
+from tests.unit.tables.small_library import record_batch
 
 TABLE_OF = {
     VIDEOS: "videos",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ml.index_files import IndexDamaged
+from ml.indexes.files import IndexDamaged
 from ml.search.cards import FILE, SCHEMA, Cards, write_cards
 
 IDS = ("b", "a", "ж/#1", "😀", "", "z\nz", *(f"v{n}" for n in range(500)))

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assets.resources import Models
-from assets.search import Filters, NotSearchable, Search
+from assets.search.engine import Filters, NotSearchable, Search
+from assets.stores.resources import Models
 from ml.search.query import QueryError
-from tests.unit.search_nights import SearchNights, day
+from tests.unit.search.nights import SearchNights, day
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 CAT = {
@@ -315,7 +315,7 @@ def test_vectors_of_another_model_are_left_out_and_told(tmp_path: Path) -> None:
 
 
 def _other_model(folder: Path) -> Path:
-    from tests.unit.tiny_clip import save_clip
+    from tests.unit.visual.tiny_clip import save_clip
 
     return save_clip(folder / "other")
 
@@ -324,7 +324,7 @@ def test_pictures_are_found_by_words_where_the_model_knows_them(tmp_path: Path) 
     nights = SearchNights(
         tmp_path, Models(device="cpu", text="off", visual=str(_other_model(tmp_path)))
     )
-    from assets.models import text_tower
+    from assets.stores.models import text_tower
 
     tower = text_tower(nights.models)
     red = tower.embed_query("a red square")

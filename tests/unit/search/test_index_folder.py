@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.indexes import WrittenMeanwhile, index_folder
-from assets.resources import Library
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server
+from assets.search.indexes import WrittenMeanwhile, index_folder
+from assets.stores.resources import Library
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server
 
 __all__ = ["s3_bucket", "s3_server"]
 

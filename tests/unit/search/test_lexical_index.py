@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ml.index_files import MANIFEST
+from ml.indexes.files import MANIFEST
 from ml.search import lexical_index
 from ml.search.lexical_files import read_manifest
 from ml.search.lexical_index import (
@@ -24,7 +24,7 @@ from ml.search.lexical_index import (
     update_lexical,
 )
 from ml.search.lexical_matching import EXACT, OTHER_FORM, SAME_SOUND, sound_of
-from ml.search.passages import passages_of
+from ml.text.passages import passages_of
 
 LEMMAS = {"коты": "кот", "котов": "кот", "играем": "играть", "играть": "играть", "сапогах": "сапог"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from ml.search.passages import passages_of, words_and_lemmas
 from ml.search.query import MOST_CHARACTERS, Correction, Query, QueryError, parse_query, query_words
 from ml.search.slang import Entry, SlangTable, load_slang
 from ml.search.vocabulary import Vocabulary, count_words, most_used, write_vocabulary
-from ml.words import tokenise
+from ml.text.passages import passages_of, words_and_lemmas
+from ml.text.words import tokenise
 
 SHIPPED = load_slang()
 NO_SLANG = SlangTable({})

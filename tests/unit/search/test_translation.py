@@ -21,7 +21,8 @@ from ml.search.translation import (
     letters_per_piece,
     load_translator,
 )
-from tests.unit import tiny_clip, tiny_marian
+from tests.unit.search import tiny_marian
+from tests.unit.visual import tiny_clip
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ml.index_files import IndexDamaged
+from ml.indexes.files import IndexDamaged
 from ml.search.vocabulary import (
     COUNTS,
     LAYOUT,

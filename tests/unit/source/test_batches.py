@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.batches import (
+from assets.source.videos import EmptySource, SourceVideo
+from assets.stores.batches import (
     BATCH_SCHEMA,
     Batch,
     BatchExists,
@@ -21,9 +22,8 @@ from assets.batches import (
     ingest,
     new_videos,
 )
-from assets.sources import EmptySource, SourceVideo
-from assets.storage import Storage
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
+from assets.stores.storage import Storage
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
 
 DAY = date(2026, 11, 20)
 

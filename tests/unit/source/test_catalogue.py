@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.catalogue import Catalogue, CatalogueError, read_catalogue
-from assets.sources import SourceError, SourceVideo, video_id_of
+from assets.source.catalogue import Catalogue, CatalogueError, read_catalogue
+from assets.source.videos import SourceError, SourceVideo, video_id_of
 
 
 def _csv(folder: Path, text: str | bytes) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.sources import (
+from assets.source.videos import (
     EmptySource,
     SourceError,
     SourceVideo,
@@ -27,7 +27,7 @@ from assets.sources import (
     video_id_of,
 )
 from ml.failures import PermanentFailure, RetryableFailure
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
 
 WEB = {"proxy_url": "", "max_retries": "0", "read_timeout": "500ms"}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ml.media.sound import SAMPLE_RATE_HZ, Samples, decode_flac, encode_flac, rms_dbfs
 from ml.schemas import AUDIO
-from ml.sound import SAMPLE_RATE_HZ, Samples, decode_flac, encode_flac, rms_dbfs
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "speech"
+SAMPLES = Path(__file__).parents[3] / "samples" / "speech"
 
 
 def speech(name: str) -> Samples:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from ml.failures import ModelUnavailable, PermanentFailure, RetryableFailure
+from ml.media.sound import SAMPLE_RATE_HZ, Samples, encode_flac, rms_dbfs
 from ml.schemas import ASR, AUDIO
-from ml.sound import SAMPLE_RATE_HZ, Samples, encode_flac, rms_dbfs
 from ml.speech import fetch, load_recogniser
 from ml.speech.pocketsphinx import (
     PocketsphinxRecogniser,
@@ -27,7 +27,7 @@ from ml.speech.pocketsphinx import (
 from ml.speech.segments import ROWS_PER_BATCH, Segment, record_batches
 from ml.speech.vad import Cutting, Part, SpeechDetector, Window, join_regions
 from ml.workers import Outcome
-from tests.unit.sounds import SAMPLES, audio, silence, speech
+from tests.unit.speech.sounds import SAMPLES, audio, silence, speech
 
 Rows = list[dict[str, object]]
 PACKAGED = "packaged:pocketsphinx-en-us"

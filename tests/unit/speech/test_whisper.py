@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ml.failures import ModelUnavailable
+from ml.media.sound import SAMPLE_RATE_HZ, Samples
 from ml.schemas import ASR, AUDIO
-from ml.sound import SAMPLE_RATE_HZ, Samples
 from ml.speech import fetch, load_recogniser
 from ml.speech.engines import load_engine
 from ml.speech.vad import Window
@@ -29,8 +29,8 @@ from ml.speech.whisper import (
     timestamped,
     without_loops,
 )
-from tests.unit.sounds import audio, speech
-from tests.unit.tiny_whisper import LANGUAGES, save_tiny_pt, save_tiny_whisper
+from tests.unit.speech.sounds import audio, speech
+from tests.unit.speech.tiny_whisper import LANGUAGES, save_tiny_pt, save_tiny_whisper
 
 
 @pytest.fixture(scope="module")

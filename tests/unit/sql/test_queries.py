@@ -18,10 +18,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 import sql
-from assets.clickhouse import ClickHouse
-from orchestration.sql_output import ask
-from tests.unit.clickhouse_shim import running
-from tests.unit.small_library import load_small_library
+from assets.stores.clickhouse import ClickHouse
+from orchestration.commands.sql_output import ask
+from tests.unit.stores.clickhouse_shim import running
+from tests.unit.tables.small_library import load_small_library
 
 QUERIES = {file.name.removeprefix("queries/"): file for file in sql.queries()}
 SERVER = "CLICKHOUSE_URL"

@@ -14,11 +14,12 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
-from assets.clickhouse import ClickHouse, migrate
-from assets.tables import load_batch, replace_table
-from ml.search.passages import words_and_lemmas
-from tests.unit.clickhouse_shim import running
-from tests.unit.small_library import (
+from assets.stores.clickhouse import ClickHouse, migrate
+from assets.tables.load import load_batch, replace_table
+from ml.text.passages import words_and_lemmas
+from tests.unit.sql.test_queries import answer, changed, rows
+from tests.unit.stores.clickhouse_shim import running
+from tests.unit.tables.small_library import (
     BATCH,
     DIMENSION,
     alike_passages,
@@ -26,7 +27,6 @@ from tests.unit.small_library import (
     record_batch,
     small_library,
 )
-from tests.unit.test_sql_queries import answer, changed, rows
 
 VECTORS = ("frame_embeddings", "passage_embeddings", "video_embeddings")
 # In the place of a value that a user types: quotes, SQL, nothing to look for, far too much of it.

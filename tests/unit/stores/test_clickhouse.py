@@ -27,9 +27,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-import assets.tables
+import assets.tables.load
 import sql
-from assets.clickhouse import (
+from assets.stores.clickhouse import (
     CannotConnect,
     ClickHouse,
     EngineBusy,
@@ -38,7 +38,7 @@ from assets.clickhouse import (
     SchemaMismatch,
     migrate,
 )
-from assets.tables import (
+from assets.tables.load import (
     TABLES,
     Loaded,
     count_rows,
@@ -47,9 +47,9 @@ from assets.tables import (
     loaded,
     replace_table,
 )
-from orchestration.sql_output import ask, show
-from tests.unit.clickhouse_shim import running
-from tests.unit.small_library import (
+from orchestration.commands.sql_output import ask, show
+from tests.unit.stores.clickhouse_shim import running
+from tests.unit.tables.small_library import (
     BATCH,
     TITLES,
     load_small_library,
@@ -187,7 +187,7 @@ def test_batch_without_rows_is_loaded_and_empties_the_partition(client: Client) 
 def test_large_load_is_sent_in_several_inserts(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assets.tables, "INSERT_BYTES", 2000)
+    monkeypatch.setattr(assets.tables.load, "INSERT_BYTES", 2000)
     rows = pa.Table.from_batches(list(segments(500))).combine_chunks().to_batches()
     assert load_batch(client, "asr_segments", B1, rows, "a").rows == 500
     assert count_rows(client, "asr_segments", B1) == 500
@@ -290,9 +290,9 @@ def test_reader_never_sees_half_a_load(clickhouse: ClickHouse) -> None:
 
 KILLED_AT_A_STATEMENT = """
 import os, signal, sys
-import assets.tables
-from assets.clickhouse import ClickHouse
-from tests.unit.small_library import BATCH, segments
+import assets.tables.load
+from assets.stores.clickhouse import ClickHouse
+from tests.unit.tables.small_library import BATCH, segments
 
 class Client:
     "Kills the process before the n-th statement of the load."
@@ -304,24 +304,24 @@ class Client:
             os.kill(os.getpid(), signal.SIGKILL)
         return getattr(self.client, name)
 
-assets.tables.INSERT_BYTES = 1000
+assets.tables.load.INSERT_BYTES = 1000
 with ClickHouse(sys.argv[1]).session("about to die") as client:
     client = Client(client, int(sys.argv[2]))
-    assets.tables.load_batch(client, "asr_segments", BATCH, segments(50, "new"), "new")
+    assets.tables.load.load_batch(client, "asr_segments", BATCH, segments(50, "new"), "new")
 """
 
 LOADS_UNTIL_KILLED = """
 import sys
-import assets.tables
-from assets.clickhouse import ClickHouse
-from tests.unit.small_library import BATCH, segments
+import assets.tables.load
+from assets.stores.clickhouse import ClickHouse
+from tests.unit.tables.small_library import BATCH, segments
 
-assets.tables.INSERT_BYTES = 20000
+assets.tables.load.INSERT_BYTES = 20000
 with ClickHouse(sys.argv[1]).session("about to die") as client:
     print("ready", flush=True)
     for n in range(10**6):
         text = ("new", "old")[n % 2]
-        assets.tables.load_batch(client, "asr_segments", BATCH, segments(500, text), text)
+        assets.tables.load.load_batch(client, "asr_segments", BATCH, segments(500, text), text)
 """
 
 
@@ -382,7 +382,7 @@ def test_killed_at_any_moment_the_next_load_makes_it_whole(
 
 HOLDS = """
 import sys
-from assets.clickhouse import ClickHouse
+from assets.stores.clickhouse import ClickHouse
 with ClickHouse(sys.argv[1]).session("a long load"):
     print("ready", flush=True)
     sys.stdin.read()
@@ -489,7 +489,7 @@ def test_reading_a_library_that_is_not_there_makes_none(embedded: ClickHouse) ->
 def test_server_that_is_not_there_is_waited_for_then_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("assets.clickhouse.RECONNECT_S", (0.0, 0.0))
+    monkeypatch.setattr("assets.stores.clickhouse.RECONNECT_S", (0.0, 0.0))
     told: list[str] = []
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
@@ -540,7 +540,8 @@ def test_directory_may_have_any_name(tmp_path: Path) -> None:
 
 def test_importing_the_layer_imports_no_engine() -> None:
     program = (
-        "import sys, assets.clickhouse, assets.tables, orchestration.sql_output;"
+        "import sys, assets.stores.clickhouse, assets.tables.load;"
+        "import orchestration.commands.sql_output;"
         "sys.exit(' '.join({'chdb', 'clickhouse_connect', 'rich'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

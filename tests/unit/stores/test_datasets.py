@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.datasets import ROW_GROUP_BYTES, DatasetStore, Ledger
-from assets.incremental import Rows, plan, update
-from assets.storage import Storage
+from assets.stores.datasets import ROW_GROUP_BYTES, DatasetStore, Ledger
+from assets.stores.incremental import Rows, plan, update
+from assets.stores.storage import Storage
 from ml.schemas import ASR, COPY_DESCRIPTORS, FRAMES
 
 BATCH = "2026-11-20-001"
@@ -122,7 +122,7 @@ def test_a_column_that_was_added_remakes_the_file(
     store: DatasetStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _recompute(store, {"a": "1"}, "old")
-    monkeypatch.setattr("assets.incremental.layout_of", lambda _: "another layout")
+    monkeypatch.setattr("assets.stores.incremental.layout_of", lambda _: "another layout")
     assert _recompute(store, {"a": "1"}, "new") == ["a"]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from assets.devices import claimed_device
+from assets.stores.devices import claimed_device
 from ml.workers import run_tasks
 
 LIMIT_S = 30.0

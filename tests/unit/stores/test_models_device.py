@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets import resources
-from assets.devices import claimed_device
-from assets.resources import Models
+from assets.stores import resources
+from assets.stores.devices import claimed_device
+from assets.stores.resources import Models
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.storage import Storage, StorageError, split_url
-from tests.unit.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
+from assets.stores.storage import Storage, StorageError, split_url
+from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from assets.tables import TABLES, load_batch, replace_table
-from ml.words import tokenise
+from assets.tables.load import TABLES, load_batch, replace_table
+from ml.text.words import tokenise
 
 BATCH = "2026-11-20-001"
 TITLES = (

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from assets.batches import BATCHES
-from assets.clickhouse import ClickHouse
-from assets.table_assets import load_tables
-from assets.table_checks import (
+from assets.stores.batches import BATCHES
+from assets.stores.clickhouse import ClickHouse
+from assets.tables.batch_tables import load_tables
+from assets.tables.checks import (
     KEYS_CHECK,
     MISSING_AT_MOST,
     NULLS_CHECK,
@@ -24,11 +24,11 @@ from assets.table_checks import (
     check_batch,
     check_specs,
 )
-from assets.tables import TABLES, Table, load_batch
+from assets.tables.load import TABLES, Table, load_batch
 from ml.schemas import VECTOR
-from tests.unit.clickhouse_shim import running
-from tests.unit.search_nights import SearchNights
-from tests.unit.small_library import record_batch, small_library
+from tests.unit.search.nights import SearchNights
+from tests.unit.stores.clickhouse_shim import running
+from tests.unit.tables.small_library import record_batch, small_library
 
 B1, B2 = "2026-11-20-001", "2026-11-20-002"
 LOADED = {t.name: t for t in TABLES.values() if t.by_batch and t.with_batch}

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from assets.clickhouse import ClickHouse
-from assets.tables import TABLES, Table
+from assets.stores.clickhouse import ClickHouse
+from assets.tables.load import TABLES, Table
 
 STRINGS = {"String", "LowCardinality(String)"}
 TYPES = {

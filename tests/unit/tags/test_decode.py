@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.tagging.decode import DecodeOptions, LabelSets, decode
-from ml.tagging.tree import TagError, TagTree
+from ml.tags.decode import DecodeOptions, LabelSets, decode
+from ml.tags.tree import TagError, TagTree
 from ml.taxonomy import Taxonomy
-from tests.unit.test_tag_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TREE
+from tests.unit.tags.test_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TREE
 
 
 def row(**scores: float) -> np.ndarray:

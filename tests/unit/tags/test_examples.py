@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.tagging.examples import ChannelVectors, TagExamples, read_labels
-from ml.tagging.tree import TagError
+from ml.tags.examples import ChannelVectors, TagExamples, read_labels
+from ml.tags.tree import TagError
 from ml.taxonomy import Taxonomy, load_taxonomy
-from tests.unit.test_tag_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TAXONOMY
+from tests.unit.tags.test_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TAXONOMY
 
 
 def test_paths_are_read_in_any_case_spacing_and_language() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.tagging.keywords import (
+from ml.tags.keywords import (
     DocumentFrequencies,
     Keyword,
     document_frequencies,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ml.tagging.metrics import mean_iou, tag_scores
-from ml.tagging.tree import TagError
-from tests.unit.test_tag_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TREE
+from ml.tags.metrics import mean_iou, tag_scores
+from ml.tags.tree import TagError
+from tests.unit.tags.test_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TREE
 
 
 def test_same_tags_agree_wholly() -> None:

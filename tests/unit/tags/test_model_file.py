@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.tagging.model_file import ARRAYS, CARD, TagModelDamaged, load, read_card, save
+from ml.tags.model_file import ARRAYS, CARD, TagModelDamaged, load, read_card, save
 from ml.taxonomy import load_taxonomy
-from tests.unit.test_tag_train import catalogue, model
-from tests.unit.test_tag_tree import TAXONOMY
+from tests.unit.tags.test_train import catalogue, model
+from tests.unit.tags.test_tree import TAXONOMY
 
 
 @pytest.fixture

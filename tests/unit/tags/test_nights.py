@@ -9,16 +9,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.batches import Batch
-from assets.datasets import Ledger
-from assets.keywords import keywords
-from assets.resources import Library, Models, Tables
-from assets.sources import SourceVideo
-from assets.tag_model import tag_model
-from assets.tags import tags
+from assets.source.videos import SourceVideo
+from assets.stores.batches import Batch
+from assets.stores.datasets import Ledger
+from assets.stores.resources import Library, Models, Tables
+from assets.tags.keywords import keywords
+from assets.tags.model import tag_model
+from assets.tags.video_tags import tags
 from ml.schemas import VIDEOS
 from ml.taxonomy import TaxonomyError
-from tests.unit.small_library import record_batch
+from tests.unit.tables.small_library import record_batch
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 TAXONOMY = (
@@ -210,7 +210,7 @@ def test_training_that_was_killed_is_not_taken_for_the_one_before(
     nights.run()
     nights.videos(FIRST, CATS | CARS, swapped)
     with monkeypatch.context() as killed:
-        killed.setattr("assets.tag_model._kept", lambda *_: 1 / 0)
+        killed.setattr("assets.tags.model._kept", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             nights.run()
     nights.videos(FIRST, CATS | CARS, filed)

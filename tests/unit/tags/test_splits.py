@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.tagging.splits import grouped_folds, random_folds, series_groups
-from ml.tagging.tree import TagError
+from ml.tags.splits import grouped_folds, random_folds, series_groups
+from ml.tags.tree import TagError
 
 
 def together(groups: np.ndarray, *rows: int) -> bool:

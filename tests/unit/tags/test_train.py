@@ -7,13 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ml.tagging.evaluate import evaluate
-from ml.tagging.examples import ChannelVectors, TagExamples
-from ml.tagging.network import Network
-from ml.tagging.selection import NEIGHBOURS, NETWORK, RIDGE, TrainOptions
-from ml.tagging.train import FEWEST_EXAMPLES, TagModel, train
-from ml.tagging.tree import TagError
-from tests.unit.test_tag_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TAXONOMY, TREE
+from ml.tags.evaluate import evaluate
+from ml.tags.examples import ChannelVectors, TagExamples
+from ml.tags.network import Network
+from ml.tags.selection import NEIGHBOURS, NETWORK, RIDGE, TrainOptions
+from ml.tags.train import FEWEST_EXAMPLES, TagModel, train
+from ml.tags.tree import TagError
+from tests.unit.tags.test_tree import ANIMALS, CATS, DOGS, GAMES, PETS, TAXONOMY, TREE
 
 WORDS = {
     CATS: ["котёнок", "мурлычет", "лоток", "когтеточка", "кошка", "усы", "сметана", "мяуканье"],

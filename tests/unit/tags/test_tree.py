@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml.tagging.tree import TagTree
+from ml.tags.tree import TagTree
 from ml.taxonomy import Taxonomy, default_taxonomy, load_taxonomy
 
 TAXONOMY = load_taxonomy(

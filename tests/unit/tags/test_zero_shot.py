@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.tagging.calibration import calibrated, without_unsure_children
-from ml.tagging.decode import DecodeOptions, decode
-from ml.tagging.tag_texts import TagPhrases, tag_texts
-from ml.tagging.zero_shot import ZeroShot, ZeroShotInputs
+from ml.tags.calibration import calibrated, without_unsure_children
+from ml.tags.decode import DecodeOptions, decode
+from ml.tags.texts import TagPhrases, tag_texts
+from ml.tags.zero_shot import ZeroShot, ZeroShotInputs
 from ml.taxonomy import Entry, Taxonomy, TreePath, default_taxonomy, load_taxonomy
 from ml.vectors import ModelMismatch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from ml.channels import channel_texts
+from ml.text.channels import channel_texts
 
 
 def _videos(**rows: tuple[str, str, str]) -> pa.Table:

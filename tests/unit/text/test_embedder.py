@@ -11,8 +11,8 @@ import pytest
 
 from ml.failures import ModelUnavailable
 from ml.schemas import TEXT
-from ml.text import TextEmbedder, language_detector, load_text_embedder, word_count
-from tests.unit import tiny_clip
+from ml.text.embedder import TextEmbedder, language_detector, load_text_embedder, word_count
+from tests.unit.visual import tiny_clip
 
 COLUMNS = pa.schema([(name, pa.string()) for name in ("video_id", "channel", "text")])
 

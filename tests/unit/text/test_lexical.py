@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.lexical import (
+from ml.taxonomy import Entry
+from ml.text.lexical import (
     EntryPhrases,
     LexicalOptions,
     LexicalSpace,
@@ -13,7 +14,6 @@ from ml.lexical import (
     foreign_share,
     stemmer,
 )
-from ml.taxonomy import Entry
 from ml.vectors import ModelMismatch
 
 CHESS = ("ладья и пешка в эндшпиле", "две ладьи против ферзя", "пешки и ладьи", "ферзь и пешка")

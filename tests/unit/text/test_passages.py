@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from ml.schemas import PASSAGES
-from ml.search.passages import (
+from ml.text.passages import (
     MOST_WORDS,
     Passage,
     TimedText,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ml.words import Term, class_tf_idf, distinct_terms, lemmatiser, tokenise, words
+from ml.text.words import Term, class_tf_idf, distinct_terms, lemmatiser, tokenise, words
 
 
 def lemmas(text: str) -> list[str]:

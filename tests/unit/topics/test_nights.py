@@ -8,12 +8,12 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from assets import given_names
-from assets.given_names import TOPIC, Given
-from assets.topic_facts import carried_name
-from assets.topics import republish
+from assets.clustering import given_names
+from assets.clustering.given_names import TOPIC, Given
+from assets.topics.clustering import republish
+from assets.topics.facts import carried_name
 from ml.vectors import ModelMismatch
-from tests.unit.nights import DIMENSION, Nights, checks, message, theme
+from tests.unit.clustering.nights import DIMENSION, Nights, checks, message, theme
 
 FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-21-001", "2026-11-22-001"
 THEMES = (

@@ -11,7 +11,7 @@ import pytest
 from ml.topics.library import TopicLibrary, documents_of, sample_of
 from ml.topics.space import CHANNEL_WEIGHTS, SpaceOptions, TopicSpace, knows_english_only
 from ml.vectors import ModelMismatch
-from tests.unit.topic_library import ENGLISH, MULTILINGUAL, library
+from tests.unit.topics.library import ENGLISH, MULTILINGUAL, library
 
 
 def reversed_library(of: TopicLibrary) -> TopicLibrary:

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from ml.device import pick_device
 from ml.failures import ModelUnavailable
-from ml.loading import fetch, identity, load_model
+from ml.models.device import pick_device
+from ml.models.loading import fetch, identity, load_model
 from ml.schemas import FRAMES, VISUAL
-from ml.visual import (
+from ml.visual.embedder import (
     LearnedEmbedder,
     Preparation,
     Prepared,
@@ -27,7 +27,7 @@ from ml.visual import (
     load_text_tower,
     unit,
 )
-from tests.unit import tiny_clip
+from tests.unit.visual import tiny_clip
 
 PACKAGED = "packaged:layout-descriptor"
 Pictures = list[np.ndarray]

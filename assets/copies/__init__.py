@@ -1,0 +1,1 @@
+"""Descriptors, pairs, groups and hits of copies, and the check of a single file."""

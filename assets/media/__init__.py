@@ -1,0 +1,1 @@
+"""The one decode: ``videos``, ``frames``, ``motion``, ``audio``."""

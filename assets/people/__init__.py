@@ -1,0 +1,1 @@
+"""Who appears: persons of a video, people of the library, known people."""

@@ -1,0 +1,1 @@
+"""Indexes over the library, and the search that opens them."""

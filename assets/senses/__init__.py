@@ -1,0 +1,1 @@
+"""A model over a batch: speech, text on screen, pictures, faces, texts, captions."""

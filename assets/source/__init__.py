@@ -1,0 +1,1 @@
+"""Which videos there are, which of them are new, and how their batches stand."""

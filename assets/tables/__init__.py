@@ -1,0 +1,1 @@
+"""From a batch's Parquet files to ClickHouse: loading, checks, what is loaded."""

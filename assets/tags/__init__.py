@@ -1,0 +1,1 @@
+"""What each video is filed under, learnt or compared, and its keywords."""

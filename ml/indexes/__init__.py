@@ -1,0 +1,1 @@
+"""What all indexes share: files that are whole or not there."""

@@ -1,0 +1,1 @@
+"""One decode of a file: frames, motion thumbnails, sound."""

@@ -1,0 +1,1 @@
+"""Words, languages, passages, and vectors of texts."""
