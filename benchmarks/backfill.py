@@ -42,11 +42,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus
 
+from assets.source.cutting import ingest
 from assets.source.health import PARTITION_TAG, last_error
-from assets.stores.batches import BATCHES, ingest
+from assets.stores.batches import BATCHES
 from assets.stores.clickhouse import ClickHouse
 from assets.stores.datasets import DatasetStore
-from assets.tables.load import TABLES
+from assets.stores.tables import TABLES
 from ml.schemas import TEXT, VISUAL
 from ml.vectors import pool_frames, text_rows
 from orchestration.definitions import build_defs, resources

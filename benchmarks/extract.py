@@ -33,7 +33,7 @@ import psutil
 import pyarrow as pa
 
 from assets.media.extraction import Extraction, decoded
-from assets.stores.batches import ingest
+from assets.source.cutting import ingest
 from assets.stores.datasets import DatasetStore, Ledger
 from assets.stores.incremental import plan, update
 from assets.stores.resources import Library

@@ -35,10 +35,11 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 
-from assets.stores.batches import ingest
+from assets.source.cutting import ingest
 from assets.stores.clickhouse import ClickHouse
 from assets.stores.resources import Library
-from assets.tables.load import TABLES, count_rows
+from assets.stores.tables import TABLES
+from assets.tables.load import count_rows
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare
 from orchestration.jobs import BATCH_JOB

@@ -25,7 +25,8 @@ import pyarrow as pa
 
 import sql
 from assets.stores.clickhouse import ClickHouse
-from assets.tables.load import TABLES, load_batch
+from assets.stores.tables import TABLES
+from assets.tables.load import load_batch
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

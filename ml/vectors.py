@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.library_schemas import VIDEO_EMBEDDINGS
+from ml.schemas import VECTOR
 
 # A one-frame video may stand for 0 s; with this floor its frame still counts.
 _MIN_FRAME_S = 1e-3
@@ -59,6 +60,27 @@ def list_matrix(column: pa.Array) -> np.ndarray:
         )
     # flatten() honours the slice's offset, .values does not.
     return column.flatten().to_numpy().astype(np.float32).reshape(len(column), lengths[0])
+
+
+def as_list_array(vectors: np.ndarray) -> pa.ListArray:
+    """float32[n, d] as n lists, without copying through Python."""
+    n, dimension = vectors.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * dimension)
+    values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
+    return pa.ListArray.from_arrays(offsets, values, type=VECTOR)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Each row of float[n, d] at length 1, float32.
+
+    Raises:
+        FloatingPointError: a row is zero, or not finite.
+    """
+    vectors = np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise FloatingPointError("the model gave a vector that is zero or not finite")
+    return vectors / lengths
 
 
 def pool_frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

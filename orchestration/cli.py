@@ -194,7 +194,7 @@ def _is_for_people(error: BaseException) -> bool:
     from assets.clustering.store import ClusteringDamaged
     from assets.search.engine import NotSearchable
     from assets.search.indexes import WrittenMeanwhile
-    from assets.source.videos import SourceError
+    from assets.source.errors import SourceError
     from assets.stores.batches import BatchExists
     from assets.stores.clickhouse import ClickHouseError
     from ml.failures import ModelUnavailable, VideoFailure

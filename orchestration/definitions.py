@@ -6,25 +6,30 @@ from typing import Any
 
 import dagster as dg
 
-from assets.copies import descriptors as copies
-from assets.copies import search as copy_search
-from assets.copies import tables as copy_tables
-from assets.media import asset as media
-from assets.people import clustering as people
-from assets.people import persons
-from assets.search import cards as search_cards
-from assets.search import indexes, lexical
-from assets.senses import captions, faces, ocr, text, visual
-from assets.senses import speech as asr
-from assets.source import health as batch_health
-from assets.source import listing
+import assets.copies.descriptors
+import assets.copies.search
+import assets.copies.tables
+import assets.media.asset
+import assets.people.clustering
+import assets.people.persons
+import assets.search.cards
+import assets.search.indexes
+import assets.search.lexical
+import assets.senses.captions
+import assets.senses.faces
+import assets.senses.ocr
+import assets.senses.speech
+import assets.senses.text
+import assets.senses.visual
+import assets.source.health
+import assets.source.listing
+import assets.tables.batch_tables
+import assets.tags.keywords
+import assets.tags.model
+import assets.tags.video_tags
+import assets.topics.clustering
 from assets.source.listing import SETTLE_S, Source
 from assets.stores.resources import Decoding, Library, Models, Tables
-from assets.tables import batch_tables as table_assets
-from assets.tags import keywords
-from assets.tags import model as tag_model
-from assets.tags import video_tags as tags
-from assets.topics import clustering as topics
 from orchestration.console import console_logger
 from orchestration.executors import executor
 from orchestration.jobs import (
@@ -39,13 +44,29 @@ from orchestration.jobs import (
 from orchestration.nightly import Patience, arrivals_sensor, batches_sensor, nightly_schedule
 from orchestration.settings import Settings, from_environment
 
+# In the order of the work.
 MODULES = (
-    listing,
-    *(media, asr, ocr, visual, text, faces, persons, captions),
-    *(copies, copy_search, table_assets),
-    *(indexes, topics, people, copy_tables),
-    *(lexical, search_cards),
-    *(tag_model, tags, keywords),
+    assets.source.listing,
+    assets.media.asset,
+    assets.senses.speech,
+    assets.senses.ocr,
+    assets.senses.visual,
+    assets.senses.text,
+    assets.senses.faces,
+    assets.people.persons,
+    assets.senses.captions,
+    assets.copies.descriptors,
+    assets.copies.search,
+    assets.tables.batch_tables,
+    assets.search.indexes,
+    assets.topics.clustering,
+    assets.people.clustering,
+    assets.copies.tables,
+    assets.search.lexical,
+    assets.search.cards,
+    assets.tags.model,
+    assets.tags.video_tags,
+    assets.tags.keywords,
 )
 
 
@@ -97,16 +118,16 @@ def build_defs(settings: Settings | None = None, **overrides: Any) -> dg.Definit
     priority = priority_of(settings.batch_order, ours["library"].batches)
     batch, patience = batch_job(priority), Patience(attempts=settings.batch_attempts)
     found = dg.load_assets_from_modules(MODULES)
-    assets = [asset for asset in found if isinstance(asset, dg.AssetsDefinition)]
+    definitions = [asset for asset in found if isinstance(asset, dg.AssetsDefinition)]
     return dg.Definitions(
-        assets=assets,
-        asset_checks=dg.load_asset_checks_from_modules([batch_health]),
+        assets=definitions,
+        asset_checks=dg.load_asset_checks_from_modules([assets.source.health]),
         jobs=[batch, library_job, source_job, health_job],
         schedules=[recluster_schedule, nightly_schedule(settings), health_schedule],
         sensors=[batches_sensor(settings, batch, priority, patience), arrivals_sensor(settings)],
         loggers={"console": console_logger},
         resources=ours,
-        executor=executor(settings, assets),
+        executor=executor(settings, definitions),
     )
 
 

@@ -41,6 +41,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 
+from assets.source.errors import SourceError
 from assets.source.health import (
     AT_WORK,
     PERMANENT,
@@ -52,7 +53,7 @@ from assets.source.health import (
     registered,
 )
 from assets.source.listing import SETTLE_S, WHY_TAG, is_fresh, last_listing
-from assets.source.videos import SourceError, list_source
+from assets.source.videos import list_source
 from orchestration.instance import end_dead_runs
 from orchestration.jobs import (
     BATCH_JOB,
@@ -62,7 +63,7 @@ from orchestration.jobs import (
     library_job,
     source_job,
 )
-from orchestration.runs import since_library
+from orchestration.pending import since_library
 from orchestration.settings import Settings
 
 NEW, RETRY, BEHIND = "new", "retry", "batches were loaded since"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from assets.clustering.clustered import RECLUSTER_TAG
-from assets.source.health import ENDED, PARTITION_TAG, SOURCE, cause, ended_at, finished
+from assets.source.health import PARTITION_TAG, cause
 from assets.stores.clickhouse import CannotConnect
 from assets.stores.progress import FORCE_TAG
+from orchestration.definitions import build_defs
 from orchestration.instance import run_tags
-from orchestration.jobs import BATCH_JOB, HEALTH_JOB, LIBRARY_JOB, SOURCE_JOB
+from orchestration.jobs import BATCH_JOB, LIBRARY_JOB
 
 _INTERRUPTED = "DagsterExecutionInterruptedError"
-# Of those that end after a library run all but a few change the library.
-_RUNS_LOOKED_AT = 50
 
 
 class RunFailed(Exception):
@@ -26,15 +24,11 @@ class RunFailed(Exception):
 
 def batch_job() -> dg.JobDefinition:
     """The batch job, for processes that rebuild it from the environment."""
-    from orchestration.definitions import build_defs
-
     return build_defs().resolve_job_def(BATCH_JOB)
 
 
 def library_job() -> dg.JobDefinition:
     """The library job, likewise."""
-    from orchestration.definitions import build_defs
-
     return build_defs().resolve_job_def(LIBRARY_JOB)
 
 
@@ -103,38 +97,3 @@ def _reasons(result: dg.JobExecutionResult) -> str:
     runs = [("run", e.job_failure_data.error) for e in result.all_events if e.is_job_failure]
     lines = [f"{what}: {cause(error).message.strip()}" for what, error in steps or runs if error]
     return "\n".join(lines) or f"run {result.run_id} failed"
-
-
-def unfinished(instance: dg.DagsterInstance, batches: list[str]) -> list[str]:
-    """The batches that were not brought into the tables, or whose last try failed, in order."""
-    done = finished(instance, batches)
-    return [batch for batch in batches if batch not in done]
-
-
-def library_is_behind(instance: dg.DagsterInstance) -> bool:
-    """Whether anything ran, here or from the UI, since the last good library run began."""
-    return bool(since_library(instance))
-
-
-def since_library(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
-    """The last runs that ended since the last good library run began, the newest first; those that
-    change nothing of the library are left out."""
-    good = dg.RunsFilter(job_name=LIBRARY_JOB, statuses=[dg.DagsterRunStatus.SUCCESS])
-    last = next(iter(instance.get_run_records(good, limit=1)), None)
-    began_s = (last.start_time or 0.0) if last else 0.0
-    ended = dg.RunsFilter(statuses=ENDED, updated_after=datetime.fromtimestamp(began_s, UTC))
-    return [
-        record
-        for record in instance.get_run_records(ended, limit=_RUNS_LOOKED_AT)
-        if ended_at(record) > began_s
-        and _changes_library(record.dagster_run)
-        and not (last and record.dagster_run.run_id == last.dagster_run.run_id)
-    ]
-
-
-def _changes_library(run: dg.DagsterRun) -> bool:
-    if run.job_name in (SOURCE_JOB, HEALTH_JOB):
-        return False
-    if run.asset_selection:
-        return run.asset_selection != {SOURCE}
-    return not run.asset_check_selection

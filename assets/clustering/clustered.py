@@ -10,8 +10,8 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from assets.clustering.pictures import plain_line
 from assets.clustering.store import StoredClustering
+from assets.stores.catalog import plain_line
 from ml.schemas import Dataset
 
 if TYPE_CHECKING:

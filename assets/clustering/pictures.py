@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
+
+from assets.stores.catalog import plain_line
 
 # Of the letters' height; DejaVu Sans, which is wider than most, has .58 on Russian topic names.
 _LETTER_WIDTH = 0.58
@@ -40,11 +41,6 @@ class _Bubble(NamedTuple):
     colour: str
     opacity: float
     name: str
-
-
-def plain_line(text: str) -> str:
-    """One line in which Markdown finds nothing to format."""
-    return re.sub(r"([\\`*_\[\]<>()|#!~])", r"\\\1", " ".join(text.split()))
 
 
 def markdown_image(picture: str | bytes, alt: str) -> str:

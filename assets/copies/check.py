@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.source.videos import fetch, local_path, local_uri, look_at, title_of
+from assets.source.fetching import fetch
+from assets.stores.addresses import local_path, local_uri, look_at, title_of
 from assets.stores.datasets import DatasetStore, key_of
 from assets.stores.storage import Storage, scheme_of
 from ml.failures import PermanentFailure

@@ -34,11 +34,10 @@ from assets.copies.pairs import (
     resolved,
 )
 from assets.search.indexes import index_folder
-from assets.senses.model_step import ledger_of
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import dataset_spec, row_count
 from assets.stores.datasets import DatasetStore, key_of
-from assets.stores.incremental import Report, Rows, by_video, plan, update
+from assets.stores.incremental import Report, Rows, by_video, ledger_of, plan, update
 from assets.stores.needs import LIBRARY
 from assets.stores.progress import Progress, is_forced, timing_metadata
 from assets.stores.resources import Library, Models

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.clustering.pictures import plain_line
+from assets.stores.catalog import plain_line
 from assets.stores.datasets import DatasetStore
 from ml.schemas import FRAMES, VERDICTS
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from assets.source.videos import UNREADABLE, SourceVideo, fetch
-from assets.stores.batches import Batch
+from assets.source.fetching import fetch
+from assets.stores.addresses import UNREADABLE
+from assets.stores.batches import Batch, SourceVideo
 from assets.stores.datasets import DatasetStore, Ledger, key_of, layout_of
 from assets.stores.incremental import Merge
 from assets.stores.progress import Progress
@@ -250,17 +251,3 @@ def _limit_s(task: Task) -> float:
     from ml.media.extract import limit_s
 
     return limit_s(task.video.source_bytes or _UNKNOWN_BYTES)
-
-
-def knows_later_news(library: Library, batch: str) -> bool:
-    """Whether the batch's ``videos`` leave out what later batches took over, and say of licences
-    what later listings said."""
-    ledger = library.datasets.ledger(VIDEOS.name, batch)
-    if ledger is None or ledger.layout != layout_of(VIDEOS):
-        return False
-    columns = ["video_id", "status", "licensed"]
-    rows = library.datasets.table(VIDEOS, batch, columns).to_pylist()
-    left_out = {row["video_id"] for row in rows if row["status"] == "filtered"}
-    licensed = {row["video_id"]: row["licensed"] for row in rows}
-    known = library.batches.licences(batch)
-    return set(library.batches.superseded(batch)) <= left_out and known == licensed

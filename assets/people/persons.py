@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from assets.senses.model_step import ledger_of, run_model
+from assets.senses.model_step import run_model
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import dataset_spec
 from assets.stores.datasets import DatasetStore
+from assets.stores.incremental import ledger_of
 from assets.stores.models import OFF, Model, Rows
 from assets.stores.needs import SMALL
 from assets.stores.resources import Library

@@ -3,9 +3,10 @@
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 import dagster as dg
 
-from assets.senses.model_step import ledger_of, run_model
+from assets.senses.model_step import run_model
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import dataset_spec
+from assets.stores.incremental import ledger_of
 from assets.stores.needs import MODEL
 from assets.stores.resources import Library, Models
 from ml.schemas import CAPTIONS, FRAMES

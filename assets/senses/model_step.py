@@ -11,28 +11,14 @@ import pyarrow as pa
 
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import dataset_spec, row_count
-from assets.stores.datasets import DatasetStore, Ledger, key_of
-from assets.stores.incremental import Report, Rows, plan, update
+from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.incremental import Report, Rows, ledger_of, plan, update
 from assets.stores.models import OFF, Model
 from assets.stores.needs import MODEL, Needs
 from assets.stores.progress import Progress, is_forced, timing_metadata
 from assets.stores.resources import Library, Models
 from ml.models.gpu_use import GpuUse, gpu_use, video_hours_per_day
 from ml.schemas import FRAMES, VIDEOS, Dataset
-
-
-def ledger_of(store: DatasetStore, name: str, batch: str) -> Ledger:
-    """The ledger of a dataset this step reads.
-
-    Raises:
-        dg.Failure: the dataset has no file for the batch, saying what to materialise.
-    """
-    ledger = store.ledger(name, batch)
-    if ledger is None:
-        raise dg.Failure(
-            f"batch {batch} has no {name} yet: materialise {name} first", allow_retries=False
-        )
-    return ledger
 
 
 def run_model(

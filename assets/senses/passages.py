@@ -11,9 +11,9 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.senses.model_step import ledger_of, run_model
+from assets.senses.model_step import run_model
 from assets.stores.datasets import DatasetStore, key_of
-from assets.stores.incremental import by_video
+from assets.stores.incremental import by_video, ledger_of
 from assets.stores.models import Model, Rows
 from assets.stores.resources import Library
 from ml.schemas import ASR, CAPTIONS, OCR, PASSAGE_EMBEDDINGS, PASSAGES, VIDEOS

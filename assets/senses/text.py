@@ -11,11 +11,12 @@ from functools import cache
 import dagster as dg
 import pyarrow as pa
 
-from assets.senses.model_step import ledger_of, run_model
+from assets.senses.model_step import run_model
 from assets.senses.passages import SOURCES, cut_passages, embed_passages
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import dataset_spec
 from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.incremental import ledger_of
 from assets.stores.models import Model
 from assets.stores.needs import MODEL
 from assets.stores.resources import Library, Models

@@ -28,7 +28,7 @@ import io
 import logging
 import posixpath
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,12 +39,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from assets.source.videos import (
+from assets.source.errors import CatalogueError, SourceError
+from assets.source.fetching import fetch
+from assets.stores.addresses import (
     READABLE_SCHEMES,
     LocalState,
-    SourceError,
-    SourceVideo,
-    fetch,
     local_path,
     local_uri,
     look_at,
@@ -52,6 +51,7 @@ from assets.source.videos import (
     title_of,
     video_id_of,
 )
+from assets.stores.batches import SourceVideo
 from assets.stores.storage import scheme_of
 from ml.failures import VideoFailure
 
@@ -69,18 +69,6 @@ _YES_OR_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, 
 _SLICE_ROWS = 10_000
 # One block must hold the longest row.
 _MAX_BLOCK_BYTES = 256 << 20
-
-
-class CatalogueError(SourceError):
-    """A catalogue has errors: every one (up to 20) with its row, and how many there are."""
-
-    def __init__(self, source: str, errors: Iterable[str], count: int | None = None) -> None:
-        self.errors = tuple(errors)
-        count = len(self.errors) if count is None else count
-        more = f"\n  and {count - len(self.errors)} more" if count > len(self.errors) else ""
-        noun = "error" if count == 1 else "errors"
-        lines = "".join(f"\n  {line}" for line in self.errors)
-        super().__init__(f"{source}: {count} {noun}, nothing was read{lines}{more}")
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 from dagster._utils.error import SerializableErrorInfo
 
-from assets.source.videos import EmptySource
+from assets.source.errors import EmptySource
 from assets.stores.batches import BATCHES
-from assets.tables.load import TABLES
+from assets.stores.tables import TABLES
 from ml.failures import ModelUnavailable, PermanentFailure, RetryableFailure
 
 SOURCE = dg.AssetKey("source")

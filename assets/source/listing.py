@@ -14,14 +14,17 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 import sql
-from assets.media.extraction import knows_later_news
+from assets.source.cutting import Ingested, ingest
+from assets.source.errors import SourceError
 from assets.source.health import SOURCE, ended_at, finished, histories, tries_of
-from assets.source.videos import VIDEO_SUFFIXES, SourceError, SourceVideo
-from assets.stores.batches import BATCHES, Ingested, ingest
+from assets.stores.addresses import VIDEO_SUFFIXES
+from assets.stores.batches import BATCHES, SourceVideo
 from assets.stores.clickhouse import ClickHouse
+from assets.stores.datasets import layout_of
 from assets.stores.needs import SMALL
 from assets.stores.resources import Library, Tables
 from assets.stores.storage import scheme_of
+from ml.schemas import VIDEOS
 
 GROUP = "source"
 WHY_TAG = "kadr/why"
@@ -199,3 +202,17 @@ def _not_tried_enough(
         rested = not runs or now_s - ended_at(runs[0]) > _AGAIN_AFTER_S
         if rested and tries_of(runs, WHY_TAG, AGAIN) < attempts:
             yield batch
+
+
+def knows_later_news(library: Library, batch: str) -> bool:
+    """Whether the batch's ``videos`` leave out what later batches took over, and say of licences
+    what later listings said."""
+    ledger = library.datasets.ledger(VIDEOS.name, batch)
+    if ledger is None or ledger.layout != layout_of(VIDEOS):
+        return False
+    columns = ["video_id", "status", "licensed"]
+    rows = library.datasets.table(VIDEOS, batch, columns).to_pylist()
+    left_out = {row["video_id"] for row in rows if row["status"] == "filtered"}
+    licensed = {row["video_id"]: row["licensed"] for row in rows}
+    known = library.batches.licences(batch)
+    return set(library.batches.superseded(batch)) <= left_out and known == licensed

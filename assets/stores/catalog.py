@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import dagster as dg
@@ -53,3 +54,8 @@ def table_spec(
 def row_count(rows: int) -> dict[str, int]:
     """The metadata entry that the catalogue shows as the row count."""
     return {"dagster/row_count": rows}
+
+
+def plain_line(text: str) -> str:
+    """One line in which Markdown finds nothing to format."""
+    return re.sub(r"([\\`*_\[\]<>()|#!~])", r"\\\1", " ".join(text.split()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import dagster as dg
 import pyarrow as pa
 
 from assets.stores.datasets import DatasetStore, Ledger, layout_of
@@ -123,3 +124,17 @@ def by_video(stream: Rows) -> Iterator[tuple[str, pa.RecordBatch]]:
             if i == len(ids) or ids[i] != ids[start]:
                 yield ids[start], rows.slice(start, i - start)
                 start = i
+
+
+def ledger_of(store: DatasetStore, name: str, batch: str) -> Ledger:
+    """The ledger of a dataset this step reads.
+
+    Raises:
+        dg.Failure: the dataset has no file for the batch, saying what to materialise.
+    """
+    ledger = store.ledger(name, batch)
+    if ledger is None:
+        raise dg.Failure(
+            f"batch {batch} has no {name} yet: materialise {name} first", allow_retries=False
+        )
+    return ledger

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
+from ml.models.profiles import Profile
+
 if TYPE_CHECKING:
-    from assets.stores.resources import Models
     from ml.faces import FaceFinder
     from ml.text.embedder import TextEmbedder
     from ml.visual.embedder import TextTower
@@ -45,6 +46,22 @@ def _cpu() -> str:
     return "cpu"
 
 
+class ModelSettings(Protocol):
+    """What of the settings models are made from; the resource ``Models`` is one."""
+
+    profile_name: str
+    captions_language: str
+    workers: int
+    tessdata: str
+
+    @property
+    def profile(self) -> Profile:
+        """Model ids by channel."""
+
+    def own_device(self) -> str:
+        """Where models run; in a step this claims a GPU."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A model that is not loaded yet: ``identity`` decides what must be done again.
@@ -57,7 +74,7 @@ class Model:
     device: Callable[[], str] = _cpu
 
 
-def speech(models: Models) -> Model:
+def speech(models: ModelSettings) -> Model:
     """The speech recogniser."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
@@ -74,7 +91,7 @@ def speech(models: Models) -> Model:
     return _model("speech", models.profile.speech, models, load)
 
 
-def ocr(models: Models) -> Model:
+def ocr(models: ModelSettings) -> Model:
     """The reader of text on screen."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
@@ -96,7 +113,7 @@ def ocr(models: Models) -> Model:
     return replace(model, identity=f"{model.identity}+{_russian_data(models.tessdata)}")
 
 
-def visual(models: Models) -> Model:
+def visual(models: ModelSettings) -> Model:
     """The image embedder."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
@@ -113,7 +130,7 @@ def visual(models: Models) -> Model:
     return _model("visual", models.profile.visual, models, load)
 
 
-def text(models: Models) -> Model:
+def text(models: ModelSettings) -> Model:
     """The text embedder."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
@@ -125,7 +142,7 @@ def text(models: Models) -> Model:
     return _model("text", models.profile.text, models, load)
 
 
-def query_embedder(models: Models) -> TextEmbedder:
+def query_embedder(models: ModelSettings) -> TextEmbedder:
     """The text embedder, loaded, for what people type."""
     from ml.text.embedder import load_text_embedder
 
@@ -133,7 +150,7 @@ def query_embedder(models: Models) -> TextEmbedder:
     return load_text_embedder(models.profile.text, profile=models.profile_name, device=device)
 
 
-def text_tower(models: Models) -> TextTower:
+def text_tower(models: ModelSettings) -> TextTower:
     """The text side of the image-text model, loaded.
 
     Raises:
@@ -145,7 +162,7 @@ def text_tower(models: Models) -> TextTower:
     return load_text_tower(models.profile.visual, profile=models.profile_name, device=device)
 
 
-def faces(models: Models) -> Model:
+def faces(models: ModelSettings) -> Model:
     """The face detector and recogniser."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
@@ -154,7 +171,7 @@ def faces(models: Models) -> Model:
     return _model("faces", models.profile.faces, models, load)
 
 
-def face_finder(models: Models, model_id: str) -> FaceFinder:
+def face_finder(models: ModelSettings, model_id: str) -> FaceFinder:
     """The same, loaded, for single pictures."""
     from ml.faces import load_face_finder
 
@@ -166,7 +183,7 @@ def face_finder(models: Models, model_id: str) -> FaceFinder:
     )
 
 
-def captions(models: Models) -> Model:
+def captions(models: ModelSettings) -> Model:
     """The video LLM. Its rows depend on the language that is asked for as well."""
 
     def load(model_id: str) -> Callable[[Rows], Rows]:
@@ -186,7 +203,7 @@ def captions(models: Models) -> Model:
     return replace(model, identity=f"{model.identity}+{models.captions_language}")
 
 
-def frame_describer(models: Models) -> Model:
+def frame_describer(models: ModelSettings) -> Model:
     """What describes frames so that copies are found; it has no weights."""
     from ml.copies.features import FrameDescriber
 
@@ -194,7 +211,7 @@ def frame_describer(models: Models) -> Model:
     return Model(describer.model, lambda: describer.describe)
 
 
-def sound_fingerprinter(models: Models) -> Model:
+def sound_fingerprinter(models: ModelSettings) -> Model:
     """What describes sound so that copies are found; it has no weights."""
     from ml.copies.sound_bands import SoundFingerprinter
 
@@ -202,17 +219,20 @@ def sound_fingerprinter(models: Models) -> Model:
     return Model(fingerprinter.model, lambda: fingerprinter.fingerprint)
 
 
-def fetch_all(models: Models) -> Iterator[tuple[str, str]]:
+def fetch_all(models: ModelSettings) -> Iterator[tuple[str, str]]:
     """Fetch the profile's models ahead: pairs of model id and where it is.
 
     Raises:
         ModelUnavailable: one that cannot be fetched.
     """
     from ml.models.loading import fetch
+    from ml.ocr.models import fetch as fetch_reader
     from ml.speech.recogniser import fetch as fetch_speech
 
     profile = models.profile
-    for model_id in (profile.ocr, profile.visual, profile.text, profile.captions):
+    reader = fetch_reader(profile.ocr, profile.name)
+    yield profile.ocr, str(reader or _no_need(profile.ocr))
+    for model_id in (profile.visual, profile.text, profile.captions):
         place = fetch(model_id, profile.name)
         yield model_id, str(place or _no_need(model_id))
     yield profile.faces, _fetched_faces(profile.faces, profile.name)
@@ -236,12 +256,15 @@ def _no_need(model_id: str) -> str:
     return "comes with its package" if model_id.startswith(_PACKAGED) else "fetched"
 
 
-def _device_of(model_id: str, models: Models) -> str:
+def _device_of(model_id: str, models: ModelSettings) -> str:
     return _cpu() if model_id in _ON_CPU else models.own_device()
 
 
 def _model(
-    channel: str, model_id: str, models: Models, load: Callable[[str], Callable[[Rows], Rows]]
+    channel: str,
+    model_id: str,
+    models: ModelSettings,
+    load: Callable[[str], Callable[[Rows], Rows]],
 ) -> Model:
     if model_id == OFF:
         return Model(OFF, lambda: iter)  # no video is wanted, so nothing is ever asked of it

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pyarrow as pa
 
-from assets.senses.model_step import ledger_of
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import row_count, table_spec
 from assets.stores.datasets import DatasetStore, key_of
+from assets.stores.incremental import ledger_of
 from assets.stores.needs import SMALL
 from assets.stores.resources import Library, Tables
+from assets.stores.tables import TABLES, Table
 from assets.tables.checks import asset_key, batch_check, check_batch, check_specs
-from assets.tables.load import TABLES, Table, count_rows, load_batch, loaded
+from assets.tables.load import count_rows, load_batch, loaded
 from ml.schemas import TEXT, VISUAL
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import dagster as dg
 
 import sql
 from assets.stores.batches import BATCHES
-from assets.tables.load import Table
+from assets.stores.tables import Table
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

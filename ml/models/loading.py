@@ -130,11 +130,12 @@ def weights_hash(path: Path) -> str:
 
 
 def fetch(model_id: str, profile: str) -> Path | None:
-    """Bring a model onto this machine, for `kadr models pull`. Not for speech models.
+    """Bring a model onto this machine, for `kadr models pull`.
+
+    Speech, faces and text on screen have their own.
 
     Args:
-        model_id: a hub id (``name@revision`` too), a local path, ``rapidocr:NAME``,
-            ``packaged:NAME`` or ``off``.
+        model_id: a hub id (``name@revision`` too), a local path, ``packaged:NAME`` or ``off``.
         profile: the profile's name, for the error message.
 
     Returns:
@@ -145,10 +146,6 @@ def fetch(model_id: str, profile: str) -> Path | None:
     """
     if model_id == OFF or model_id.startswith(PACKAGED):
         return None
-    if model_id.startswith("rapidocr:"):
-        from ml.ocr.models import recogniser_file
-
-        return recogniser_file(model_id, profile)
     if Path(model_id).exists():
         return Path(model_id)
     from huggingface_hub import snapshot_download

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.failures import ModelUnavailable
+from ml.models import loading
 
 PACKAGED = "packaged:rapidocr"
 PREFIX = "rapidocr:"
@@ -39,6 +40,17 @@ def recogniser_file(model_id: str, profile: str) -> Path:
         raise ModelUnavailable(model_id, profile, reason)
     _require_characters(file, model_id, profile)
     return file
+
+
+def fetch(model_id: str, profile: str) -> Path | None:
+    """Bring a reader's model onto this machine: ``rapidocr:NAME``, or as in `ml.models.loading`.
+
+    Raises:
+        ModelUnavailable: it is not there, or cannot be reached.
+    """
+    if model_id.startswith(PREFIX):
+        return recogniser_file(model_id, profile)
+    return loading.fetch(model_id, profile)
 
 
 def fetch_recogniser(model_id: str, profile: str) -> Path:

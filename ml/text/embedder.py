@@ -16,7 +16,7 @@ from ml.failures import ModelUnavailable
 from ml.models.device import FittingBatches, half_precision
 from ml.models.loading import identity, load, load_model
 from ml.schemas import TEXT
-from ml.visual.embedder import as_list_array, unit
+from ml.vectors import as_list_array, unit
 
 PACKAGED = "packaged:all-MiniLM-L6-v2"
 # Rows that are cut, sorted by length and embedded together. An hour of speech is some 60 kB.

@@ -20,6 +20,7 @@ from ml.failures import ModelUnavailable
 from ml.models.device import FittingBatches, half_precision
 from ml.models.loading import identity, load, load_model
 from ml.schemas import VISUAL
+from ml.vectors import as_list_array, unit
 from ml.visual.preparation import Preparation, Prepared, rgb
 
 PACKAGED = "packaged:layout-descriptor"
@@ -202,27 +203,6 @@ def _output(rows: list[_Row], answer: Answer, model: str) -> pa.RecordBatch:
     arrays = [pa.array(columns[name], VISUAL.schema.field(name).type) for name in _Row._fields]
     arrays += [as_list_array(vectors), pa.array([model] * len(rows))]
     return pa.record_batch(arrays, schema=VISUAL.schema)
-
-
-def as_list_array(vectors: np.ndarray) -> pa.ListArray:
-    """float32[n, d] as n lists, without copying through Python."""
-    n, dimension = vectors.shape
-    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * dimension)
-    values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
-    return pa.ListArray.from_arrays(offsets, values, type=VISUAL.schema.field("embedding").type)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Each row of float[n, d] at length 1, float32.
-
-    Raises:
-        FloatingPointError: a row is zero, or not finite.
-    """
-    vectors = np.asarray(vectors, np.float32)
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise FloatingPointError("the model gave a vector that is zero or not finite")
-    return vectors / lengths
 
 
 # ---------------------------------------------------------------- the packaged descriptor

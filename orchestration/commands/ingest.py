@@ -20,13 +20,8 @@ from assets.stores.clickhouse import CannotConnect
 from assets.stores.resources import Library
 from orchestration.definitions import resources
 from orchestration.instance import end_dead_runs
-from orchestration.runs import (
-    RunFailed,
-    library_is_behind,
-    run_batch,
-    run_library,
-    unfinished,
-)
+from orchestration.pending import library_is_behind, unfinished
+from orchestration.runs import RunFailed, run_batch, run_library
 from orchestration.settings import Settings
 
 # What a killed step left is removed after a day: nothing that old is still being written.

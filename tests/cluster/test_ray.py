@@ -17,7 +17,7 @@ import pytest
 from ray.cluster_utils import Cluster
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
-from assets.stores.batches import ingest as cut_new
+from assets.source.cutting import ingest as cut_new
 from assets.stores.resources import Library
 from samples.make import make_library
 from tests.pipeline.conftest import LIMIT_S, Kadr

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from assets.stores.clickhouse import CannotConnect, ClickHouse
-from assets.tables.load import TABLES
+from assets.stores.tables import TABLES
 from orchestration.definitions import resources
 from orchestration.settings import Settings
 from samples.make import make_library

@@ -19,7 +19,7 @@ import dagster as dg
 import pytest
 
 from assets.copies.tables import CopyTables, copy_tables
-from assets.stores.batches import ingest
+from assets.source.cutting import ingest
 from assets.stores.resources import Library
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings

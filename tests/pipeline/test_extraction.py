@@ -13,8 +13,9 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from assets.media.extraction import Extraction, decoded, knows_later_news
-from assets.stores.batches import ingest
+from assets.media.extraction import Extraction, decoded
+from assets.source.cutting import ingest
+from assets.source.listing import knows_later_news
 from assets.stores.datasets import Ledger
 from assets.stores.resources import Library
 from ml.media.extract import ExtractOptions

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.stores.batches import ingest
+from assets.source.cutting import ingest
 from assets.stores.resources import Library
 from assets.tags.model import tag_model
 from assets.tags.video_tags import tags

@@ -15,7 +15,7 @@ import pytest
 from assets.clustering.clustered import RECLUSTER_TAG
 from assets.clustering.given_names import PERSON, Given, write
 from assets.people.clustering import people
-from assets.stores.batches import ingest
+from assets.source.cutting import ingest
 from ml.people.evaluate import Appearance, evaluate
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings

@@ -22,8 +22,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from assets.source.cutting import ingest as cut
 from assets.stores.batches import BATCHES
-from assets.stores.batches import ingest as cut
 from assets.stores.needs import LIBRARY_POOLS
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare, set_slots

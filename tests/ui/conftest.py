@@ -20,7 +20,8 @@ import dagster as dg
 import pytest
 
 from assets.people.clustering import people
-from assets.stores.batches import BATCHES, ingest
+from assets.source.cutting import ingest
+from assets.stores.batches import BATCHES
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare
 from orchestration.jobs import BATCH_JOB

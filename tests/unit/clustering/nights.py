@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from assets.clustering.clustered import RECLUSTER_TAG
 from assets.people.clustering import people
-from assets.source.videos import SourceVideo
-from assets.stores.batches import Batch
+from assets.stores.batches import Batch, SourceVideo
 from assets.stores.datasets import Ledger
 from assets.stores.resources import Library, Models, Tables
 from assets.tables.load import load_batch

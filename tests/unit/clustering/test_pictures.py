@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assets.clustering.pictures import contact_sheet_svg, markdown_image, plain_line, topic_map_svg
+from assets.clustering.pictures import contact_sheet_svg, markdown_image, topic_map_svg
+from assets.stores.catalog import plain_line
 
 SVG = "{http://www.w3.org/2000/svg}"
 

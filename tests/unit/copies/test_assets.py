@@ -25,8 +25,7 @@ from assets.copies.pairs import (
     resolved,
 )
 from assets.copies.tables import CopyTables, copy_tables
-from assets.source.videos import SourceVideo
-from assets.stores.batches import Batch, BatchRegistry
+from assets.stores.batches import Batch, BatchRegistry, SourceVideo
 from assets.stores.datasets import DatasetStore, Ledger
 from assets.stores.storage import Storage
 from ml.copies.evidence import Candidate

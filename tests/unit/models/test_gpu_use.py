@@ -19,7 +19,7 @@ import torch
 from benchmarks import gpu
 from ml.models.device import FittingBatches, device_number
 from ml.models.gpu_use import gpu_count, gpu_use, video_hours_per_day
-from ml.visual.embedder import as_list_array
+from ml.vectors import as_list_array
 
 
 class Memory:

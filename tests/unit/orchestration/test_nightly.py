@@ -17,10 +17,10 @@ from dagster._core.definitions.automation_tick_evaluation_context import (
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
+from assets.source.errors import EmptySource, SourceError
 from assets.source.health import FAILURE_TAG, batch_health
 from assets.source.listing import AGAIN, CHANGED, WHY_TAG, is_fresh
-from assets.source.videos import EmptySource, SourceError, SourceVideo
-from assets.stores.batches import BATCHES, Batch, BatchRegistry
+from assets.stores.batches import BATCHES, Batch, BatchRegistry, SourceVideo
 from assets.stores.storage import Storage
 from ml.failures import ModelUnavailable, RetryableFailure
 from orchestration.definitions import build_defs

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from assets.stores.batches import BATCHES
-from orchestration.runs import library_is_behind, unfinished
+from orchestration.pending import library_is_behind, unfinished
 
 LAST = (["clickhouse", "videos"], ["clickhouse", "faces"], "duplicate_pairs")
 

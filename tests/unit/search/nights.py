@@ -16,8 +16,7 @@ from assets.search.engine import Search
 from assets.search.indexes import vector_indexes
 from assets.search.lexical import lexical
 from assets.senses.text import text
-from assets.source.videos import SourceVideo
-from assets.stores.batches import BATCHES, Batch
+from assets.stores.batches import BATCHES, Batch, SourceVideo
 from assets.stores.datasets import Ledger, key_of
 from assets.stores.resources import Library, Models, Tables
 from assets.tables.batch_tables import load_tables

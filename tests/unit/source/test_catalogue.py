@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.source.catalogue import Catalogue, CatalogueError, read_catalogue
-from assets.source.videos import SourceError, SourceVideo, video_id_of
+from assets.source.catalogue import Catalogue, read_catalogue
+from assets.source.errors import CatalogueError, SourceError
+from assets.stores.addresses import video_id_of
+from assets.stores.batches import SourceVideo
 
 
 def _csv(folder: Path, text: str | bytes) -> Path:

@@ -14,18 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from assets.source.videos import (
-    EmptySource,
-    SourceError,
-    SourceVideo,
-    fetch,
-    list_source,
-    local_path,
-    local_uri,
-    refuse_empty,
-    title_of,
-    video_id_of,
-)
+from assets.source.cutting import refuse_empty
+from assets.source.errors import EmptySource, SourceError
+from assets.source.fetching import fetch
+from assets.source.videos import list_source
+from assets.stores.addresses import local_path, local_uri, title_of, video_id_of
+from assets.stores.batches import SourceVideo
 from ml.failures import PermanentFailure, RetryableFailure
 from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
 

@@ -38,15 +38,8 @@ from assets.stores.clickhouse import (
     SchemaMismatch,
     migrate,
 )
-from assets.tables.load import (
-    TABLES,
-    Loaded,
-    count_rows,
-    delete_batch,
-    load_batch,
-    loaded,
-    replace_table,
-)
+from assets.stores.tables import TABLES
+from assets.tables.load import Loaded, count_rows, delete_batch, load_batch, loaded, replace_table
 from orchestration.commands.sql_output import ask, show
 from tests.unit.stores.clickhouse_shim import running
 from tests.unit.tables.small_library import (

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from assets.tables.load import TABLES, load_batch, replace_table
+from assets.stores.tables import TABLES
+from assets.tables.load import load_batch, replace_table
 from ml.text.words import tokenise
 
 BATCH = "2026-11-20-001"

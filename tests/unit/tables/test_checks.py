@@ -14,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from assets.stores.batches import BATCHES
 from assets.stores.clickhouse import ClickHouse
+from assets.stores.tables import TABLES, Table
 from assets.tables.batch_tables import load_tables
 from assets.tables.checks import (
     KEYS_CHECK,
@@ -24,7 +25,7 @@ from assets.tables.checks import (
     check_batch,
     check_specs,
 )
-from assets.tables.load import TABLES, Table, load_batch
+from assets.tables.load import load_batch
 from ml.schemas import VECTOR
 from tests.unit.search.nights import SearchNights
 from tests.unit.stores.clickhouse_shim import running

@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from assets.stores.clickhouse import ClickHouse
-from assets.tables.load import TABLES, Table
+from assets.stores.tables import TABLES, Table
 
 STRINGS = {"String", "LowCardinality(String)"}
 TYPES = {

@@ -9,8 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.source.videos import SourceVideo
-from assets.stores.batches import Batch
+from assets.stores.batches import Batch, SourceVideo
 from assets.stores.datasets import Ledger
 from assets.stores.resources import Library, Models, Tables
 from assets.tags.keywords import keywords

@@ -11,16 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.source.videos import EmptySource, SourceVideo
+from assets.source.cutting import Known, cut, ingest, new_videos
+from assets.source.errors import EmptySource
 from assets.stores.batches import (
     BATCH_SCHEMA,
     Batch,
     BatchExists,
     BatchRegistry,
     Change,
-    cut,
-    ingest,
-    new_videos,
+    SourceVideo,
 )
 from assets.stores.storage import Storage
 from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
@@ -47,7 +46,7 @@ def _ingest_videos(
     registry: BatchRegistry, videos: list[SourceVideo], size: int = 10, day: date = DAY
 ) -> list[Change]:
     names = registry.names()
-    changes = list(new_videos(videos, registry.known(names)))
+    changes = list(new_videos(videos, Known.of(registry, names)))
     for batch, its_changes in cut(changes, names, day, size):
         registry.write(batch, its_changes)
     return changes
@@ -287,7 +286,7 @@ def test_empty_catalogue_is_refused_where_there_is_a_library(
 
 def test_two_ingests_at_once_cannot_cut_the_same_videos_twice(registry: BatchRegistry) -> None:
     names = registry.names()
-    known = registry.known(names)
+    known = Known.of(registry, names)
     _ingest_videos(registry, [_video("a"), _video("b")])
     (batch, changes), *_ = cut(new_videos([_video("b")], known), names, DAY, 10)
     with pytest.raises(BatchExists, match="run the ingest again"):
@@ -297,7 +296,7 @@ def test_two_ingests_at_once_cannot_cut_the_same_videos_twice(registry: BatchReg
 def test_many_batches_are_known_at_once(registry: BatchRegistry) -> None:
     for n in range(257):  # one more than are read at a time
         registry.write(Batch(f"2026-11-20-{n + 1:03d}", (_video(f"{n}"), _video(f"{n}+"))))
-    known = registry.known()
+    known = Known.of(registry)
     assert len(known.ids) == 514
     (change,) = new_videos([_video("0"), _video("256+", "v2"), _video("150")], known)
     assert change.older == {"2026-11-20-257"}
@@ -390,7 +389,7 @@ def test_licence_concerns_one_of_two_ids_that_share_a_file(registry: BatchRegist
     a = _video("a")
     twin = replace(a, video_id="twin")
     _ingest_videos(registry, [a, twin])
-    (change,) = new_videos([replace(a, licensed=True), twin], registry.known())
+    (change,) = new_videos([replace(a, licensed=True), twin], Known.of(registry))
     registry.note_licences("2026-11-20-001", [change.video])
     assert registry.licences("2026-11-20-001") == {"id-a": True, "twin": False}
 
@@ -402,5 +401,5 @@ def test_list_from_before_there_were_licences_is_read(registry: BatchRegistry) -
     pq.write_table(old, registry.storage.url(key))
     _ingest_videos(registry, [_video("b")])
     assert registry.licences("2026-11-20-001") == {"id-a": False}
-    (change,) = new_videos([replace(_video("a"), licensed=True), _video("b")], registry.known())
+    (change,) = new_videos([replace(_video("a"), licensed=True), _video("b")], Known.of(registry))
     assert (change.kind, change.older) == ("licence", {"2026-11-20-001"})
