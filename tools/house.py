@@ -72,19 +72,18 @@ def imports(root: Path) -> Iterator[Import]:
     ours = modules(root)
     for name, path in ours.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for imported in _named(node, ours):
-                if imported != name:
-                    yield Import(name, imported, node.lineno)
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                found = (one for one in _named(node, ours) if one != name)
+                yield from (Import(name, imported, node.lineno) for imported in found)
 
 
-def _named(node: ast.AST, ours: Mapping[str, Path]) -> Iterator[str]:
+def _named(node: ast.Import | ast.ImportFrom, ours: Mapping[str, Path]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         named = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        whole = (f"{node.module}.{alias.name}" for alias in node.names)
-        named = [name if name in ours else node.module for name in whole]
     else:
-        return
+        module = node.module or ""
+        whole = (f"{module}.{alias.name}" for alias in node.names)
+        named = [name if name in ours else module for name in whole]
     yield from (name if name in ours else name.partition(".")[0] for name in named)
 
 
