@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
+UV = $(BIN)/uv pip install -q --python $(BIN)/python $$($(PIP) config list \
+  | sed -n "s/^[^.]*[.]index-url=/--default-index /p" | tr -d "'" | head -n 1)
 # torch and BLAS threads on shared cores cost more than they bring; a step runs one process a core.
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
@@ -13,13 +15,15 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 
 .PHONY: demo test pipeline unit test-ui test-cluster ui lint format bench lock clean
 
-# The locks list everything, so they are installed without resolving; torch goes first and with its
-# own dependencies, because those differ between its CPU and CUDA builds.
+# The locks list everything, so they are installed without resolving; torch goes first, by pip and
+# with its own dependencies, because those differ between its CPU and CUDA builds. The rest is put in
+# place by uv from the index that pip is set to: all in all 30 CPU seconds instead of pip's 122.
 define install
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and "Kadr needs Python 3.11 to 3.13, this is %d.%d: make PYTHON=python3.12 ..." % v)'
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install -q "torch==$$(sed -n 's/^torch==//p' $(1))" -c $(1)
-	$(PIP) install -q --no-deps -r $(1)
+	$(PIP) install -q -r requirements/uv.txt
+	$(UV) --no-deps -r $(1) || { echo "uv could not install; pip goes on"; $(PIP) install -q --no-deps -r $(1); }
 	$(PIP) install -q --no-deps -e .
 	touch $@
 endef
@@ -88,7 +92,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.overhead
 
 lock:
-	$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q -r requirements/uv.txt
 	build/lock/bin/python requirements/make_locks.py build/lock/bin/uv
 
 clean:
