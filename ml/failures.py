@@ -1,9 +1,22 @@
 """The three ways a video can end without data, and the one way a model can be missing.
 
-A failure of one video becomes its row in ``videos``; it never ends a batch.
+A failure of one video becomes its row in ``videos``; it never ends a batch. Any other error stands
+for one of the three, too: ``failure_from``.
 """
 
 from __future__ import annotations
+
+import errno
+import socket
+
+# Nothing is wrong with the file when one of these turns up: the way to it, or the machine, failed.
+_TRANSIENT_ERRNOS = frozenset(
+    {
+        *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT),
+        *(errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ESTALE, errno.EIO),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
 
 
 class VideoFailure(Exception):
@@ -34,3 +47,24 @@ class ModelUnavailable(Exception):
     def __init__(self, model: str, profile: str, reason: str, mend: str = "") -> None:
         mend = mend or f"Fetch it ahead with: kadr models pull --profile {profile}"
         super().__init__(f"cannot load model {model!r} of profile {profile!r}: {reason}. {mend}")
+
+
+def failure_from(error: BaseException) -> VideoFailure:
+    """The named failure that stands for ``error``, with its text.
+
+    A ``VideoFailure`` stands for itself; running out of memory, and errors of the network or of the
+    machine, are retryable; any other is permanent.
+    """
+    if isinstance(error, VideoFailure):
+        return error
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, MemoryError):
+        return RetryableFailure(f"out of memory: {error}" if str(error) else "out of memory")
+    if isinstance(error, OSError) and _is_transient(error):
+        return RetryableFailure(text)
+    return PermanentFailure(text)
+
+
+def _is_transient(error: OSError) -> bool:
+    kinds = (ConnectionError, TimeoutError, socket.gaierror)
+    return isinstance(error, kinds) or error.errno in _TRANSIENT_ERRNOS

@@ -6,19 +6,15 @@ a worker that dies or overruns is replaced, and its task ends in a named failure
 
 Processes are spawned, never forked: a forked child of a threaded parent (or of one that has the
 embedded ClickHouse open) can deadlock. A supervising thread starts, feeds and watches the workers,
-so they stay busy while the consumer is occupied with earlier results.
+so they stay busy while the consumer is occupied with earlier results. What a worker does in its
+own process is ml/worker_process.py.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import multiprocessing
 import os
-import pickle
 import signal
-import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -29,6 +25,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from ml.failures import Filtered, PermanentFailure, RetryableFailure, VideoFailure
+from ml.worker_process import Job, serve
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")
@@ -37,16 +34,7 @@ START_LIMIT_S = 600.0  # to import and load models; a cold full-size model takes
 _FAILURES: dict[str, type[VideoFailure]] = {
     kind.kind: kind for kind in (PermanentFailure, RetryableFailure, Filtered)
 }
-# Nothing is wrong with the file when one of these turns up: the way to it, or the machine, failed.
-_TRANSIENT_ERRNOS = frozenset(
-    {
-        *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT),
-        *(errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ESTALE, errno.EIO),
-        *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-    }
-)
 _SIGNAL_POLL_S = 0.5  # how late Ctrl-C may be noticed
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 @dataclass(frozen=True)
@@ -95,7 +83,7 @@ def run_tasks(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    job = _Job(function, initializer, initargs, what)
+    job = Job(function, initializer, initargs, what)
     limit = limit_s if callable(limit_s) else lambda _: limit_s
     supervisor = _Supervisor(job, iter(tasks), workers, limit, look_ahead or max(8, 4 * workers))
     supervisor.start()
@@ -103,36 +91,6 @@ def run_tasks(
         yield from supervisor.outcomes()
     finally:
         supervisor.close()
-
-
-def failure_from(error: BaseException) -> VideoFailure:
-    """The named failure that stands for ``error``; see ``run_tasks`` for the rules."""
-    if isinstance(error, VideoFailure):
-        return error
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, MemoryError):
-        return RetryableFailure(f"out of memory: {error}" if str(error) else "out of memory")
-    if isinstance(error, OSError) and _is_transient(error):
-        return RetryableFailure(text)
-    return PermanentFailure(text)
-
-
-def _is_transient(error: OSError) -> bool:
-    kinds = (ConnectionError, TimeoutError, socket.gaierror)
-    return isinstance(error, kinds) or error.errno in _TRANSIENT_ERRNOS
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What every worker does; travels to it when it starts."""
-
-    function: Callable[[Any], Any]
-    initializer: Callable[..., None] | None
-    initargs: tuple[Any, ...]
-    what: str
-
-
-# ---------------------------------------------------------------- in the worker
 
 
 @contextmanager
@@ -143,66 +101,6 @@ def _no_sigint() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(connection: Connection, parent_pid: int, job: _Job) -> None:
-    """A worker's life: start, say so, then answer one task after another until the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent(parent_pid)
-    try:
-        if job.initializer is not None:
-            job.initializer(*job.initargs)
-    except BaseException as error:
-        connection.send(_portable(error))
-        return
-    connection.send(None)
-    while True:
-        try:
-            task = connection.recv()
-            connection.send_bytes(_answer(job.function, task))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return  # the parent is gone
-
-
-def _die_with_parent(parent_pid: int) -> None:
-    """Ask Linux for SIGKILL when the parent dies, so a kill -9 of it leaves nobody decoding.
-
-    The signal follows the parent's *thread* that started us: the supervisor, which lives as long
-    as the pool. Elsewhere than on Linux a worker ends at its next read or write of the pipe.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it died before we asked
-        os._exit(1)
-
-
-def _answer(function: Callable[[Any], Any], task: Any) -> bytes:
-    """The pickled ``(value, failure kind, failure text, seconds)`` of one task."""
-    began = time.perf_counter()
-    value: Any = None
-    kind = text = ""
-    try:
-        value = function(task)
-    except BaseException as error:  # SystemExit too: a library that exits costs one task
-        failure = failure_from(error)
-        kind, text = failure.kind, str(failure)
-    seconds = time.perf_counter() - began
-    try:
-        return pickle.dumps((value, kind, text, seconds))
-    except Exception as error:
-        return pickle.dumps((None, "permanent", f"the result can't be sent: {error}", seconds))
-
-
-def _portable(error: BaseException) -> BaseException:
-    """``error`` itself where it survives pickling, else a RuntimeError that says the same."""
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-
-
-# ---------------------------------------------------------------- in the parent
 
 
 @dataclass(eq=False)
@@ -242,7 +140,7 @@ class _Supervisor(threading.Thread):
 
     def __init__(
         self,
-        job: _Job,
+        job: Job,
         tasks: Iterator[Any],
         workers: int,
         limit: Callable[[Any], float],
@@ -345,7 +243,7 @@ class _Supervisor(threading.Thread):
     def _start_worker(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(theirs, os.getpid(), self._job), daemon=True
+            target=serve, args=(theirs, os.getpid(), self._job), daemon=True
         )
         with _no_sigint():
             process.start()

@@ -351,7 +351,8 @@ def _outcomes(
 
 
 def _in_place(pair: _Pair) -> Outcome[_Pair, Verdict | None]:
-    from ml.workers import Outcome, failure_from
+    from ml.failures import failure_from
+    from ml.workers import Outcome
 
     began = time.perf_counter()
     try:

@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from ml.failures import Filtered, PermanentFailure
+from ml.failures import Filtered, PermanentFailure, failure_from
 from ml.media.sound import MonoResampler, Samples
-from ml.workers import failure_from
 
 if TYPE_CHECKING:
     from av.container import InputContainer

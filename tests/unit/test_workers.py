@@ -1,3 +1,5 @@
+"""The pool and what its processes do (ml/workers.py, ml/worker_process.py)."""
+
 from __future__ import annotations
 
 import os
@@ -13,7 +15,7 @@ import psutil
 import pytest
 
 from ml.failures import Filtered, PermanentFailure, RetryableFailure
-from ml.workers import failure_from, run_tasks
+from ml.workers import run_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -234,13 +236,6 @@ def test_killing_the_parent_ends_the_workers(tmp_path: Path) -> None:
     while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _alive(pid)
-
-
-def test_network_errors_are_retryable_and_others_are_not() -> None:
-    assert failure_from(TimeoutError("slow")).kind == "retryable"
-    assert failure_from(OSError(5, "Input/output error")).kind == "retryable"
-    assert failure_from(PermissionError(13, "denied")).kind == "permanent"
-    assert failure_from(ValueError("bad")).kind == "permanent"
 
 
 def test_at_least_one_worker_is_asked_for() -> None:
