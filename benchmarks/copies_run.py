@@ -160,7 +160,7 @@ def _step(
     dataset: str,
     step: Callable[[Iterator[pa.RecordBatch]], Iterable[pa.RecordBatch]],
 ) -> None:
-    from ml.media.extract import spooled
+    from ml.media.spool import spooled
 
     if place.is_file():
         return
@@ -177,7 +177,8 @@ def evidence(folder: Path, video: Video) -> Evidence:
     from ml.copies.features import FrameDescriber, pictures_of
     from ml.copies.motion import motion_of
     from ml.copies.sound import SoundFingerprinter, sound_of
-    from ml.media.extract import ExtractOptions, spooled
+    from ml.media.extract import ExtractOptions
+    from ml.media.spool import spooled
 
     maker = ExtractOptions().maker
     media = _cached(folder, video, maker)

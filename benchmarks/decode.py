@@ -51,7 +51,7 @@ Sample = tuple[float, np.ndarray]  # seconds from the first picture, uint8[h, w,
 def sample_pyav(path: str, threads: int, skip: Literal["NONREF"] | None) -> Iterator[Sample]:
     import av
 
-    from ml.media.decode import Scaler
+    from ml.media.pictures import Scaler
 
     scaler, due, first = Scaler(), 0.0, None
     with av.open(path) as container:
@@ -104,7 +104,7 @@ def _fitted(scaler: Any, frame: Any) -> np.ndarray:
 def _shrunk(picture: np.ndarray) -> np.ndarray:
     import av
 
-    from ml.media.decode import Scaler
+    from ml.media.pictures import Scaler
 
     return _fitted(Scaler(), av.VideoFrame.from_ndarray(picture[..., :3].copy(), format="rgb24"))
 

@@ -38,7 +38,8 @@ from assets.stores.datasets import DatasetStore, Ledger
 from assets.stores.incremental import plan, update
 from assets.stores.resources import Library
 from benchmarks import MEDIA
-from ml.media.extract import ExtractOptions, encode_jpeg
+from ml.media.extract import ExtractOptions
+from ml.media.rows import encode_jpeg
 from ml.schemas import FRAMES, VIDEOS, VISUAL
 
 WORKERS = 2

@@ -25,7 +25,8 @@ import pyarrow as pa
 from benchmarks import MEDIA
 from ml.faces import PACKAGED, FaceFinder, load_face_finder
 from ml.faces.boxes import F32, U8
-from ml.media.extract import ExtractOptions, Source, extract, spooled
+from ml.media.extract import ExtractOptions, Source, extract
+from ml.media.spool import spooled
 
 # One person each, facing the camera; the pair is one man in two takes.
 TALKING_HEADS = ("c084", *(f"c{number}" for number in range(107, 118)))

@@ -240,7 +240,7 @@ class Reading:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Its rows of `frames`, once it is read."""
-        from ml.media.extract import spooled
+        from ml.media.spool import spooled
 
         return (rows.select(columns) for rows in spooled(self.folder, FRAMES.name))
 
@@ -297,7 +297,7 @@ def described(read: Reading, media: Extracted, describer: FrameDescriber) -> Evi
     """The file as the library's videos are described."""
     from assets.copies.pairs import evidence_of
     from ml.copies.sound_bands import SoundFingerprinter
-    from ml.media.extract import spooled
+    from ml.media.spool import spooled
 
     frames, motion, audio = (spooled(read.folder, name) for name in ("frames", "motion", "audio"))
     return evidence_of(

@@ -172,7 +172,7 @@ class Extraction:
         self.timings.wall_s = perf_counter() - began
 
     def _take(self, outcome: Outcome[Task, Done], merges: Mapping[Dataset, Merge]) -> None:
-        from ml.media.extract import spooled
+        from ml.media.spool import spooled
 
         task, began = outcome.task, perf_counter()
         self.timings.compute_s += outcome.seconds

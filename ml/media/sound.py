@@ -33,6 +33,14 @@ _FULL_SCALE = 32768.0
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A run of samples. ``start_s`` is None where the file has no time stamp."""
+
+    start_s: float | None
+    samples: Samples
+
+
+@dataclass(frozen=True)
 class AudioPart:
     """One row of `audio`, without its video and number."""
 

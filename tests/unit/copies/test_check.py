@@ -34,7 +34,8 @@ from ml.copies.picture_index import update_picture_index
 from ml.copies.sound_index import update_sound_index
 from ml.copies.verdicts import Verdict
 from ml.indexes.files import IndexDamaged
-from ml.media.extract import Extracted, encode_jpeg
+from ml.media.extract import Extracted
+from ml.media.rows import encode_jpeg
 from ml.schemas import FRAMES, PAIR_COLUMNS
 from orchestration.commands.check import as_dict, as_text, check
 from tests.unit.media.clips import scene

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ml.copies.strips import Moment, Segments, frames_at, moments_of, strip
-from ml.media.extract import encode_jpeg
+from ml.media.rows import encode_jpeg
 
 WHOLE = Segments([2.0], [6.0], [10.0], [18.0])
 

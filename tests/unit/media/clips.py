@@ -140,3 +140,26 @@ def _encode_sound(out: Any, audio: Any, sound: Any, rate: int, layout: str) -> N
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     out.mux(audio.encode(frame))
     out.mux(audio.encode(None))
+
+
+def cut_to(path: Path, share: float) -> Path:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    return path
+
+
+def remuxed(source: Path, path: Path, change: Callable[[av.Packet], av.Packet | None]) -> Path:
+    """``source`` copied packet by packet, each as ``change`` leaves it (None: left out)."""
+    with av.open(str(source)) as whole, av.open(str(path), "w") as out:
+        streams = {stream.index: out.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            changed = change(packet) if packet.dts is not None else None
+            if changed is not None:
+                changed.stream = streams[packet.stream.index]
+                out.mux(changed)
+    return path
+
+
+def noisy(index: int) -> np.ndarray:
+    """Pictures that need many bytes, so that a cut falls into a picture."""
+    return np.random.default_rng(index).integers(0, 256, (180, 320, 3)).astype(np.uint8)

@@ -1,45 +1,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ml.failures import Filtered
-from ml.media.extract import (
-    SPOOLED,
-    Extracted,
-    ExtractOptions,
-    Source,
-    decode_motion,
-    extract,
-    limit_s,
-    spooled,
-)
-from ml.media.sound import decode_flac
+from ml.media.extract import Extracted, ExtractOptions, limit_s
 from ml.schemas import VIDEOS
-from tests.unit.media.clips import captioned, moving_box, scene, tone, write_clip
-
-
-def pass_over(path: Path, **options: Any) -> tuple[Extracted, dict[str, list[dict[str, Any]]]]:
-    """The media columns and all rows of one pass; each batch is checked against its schema."""
-    spool = path.parent / f"{path.stem}-spool"
-    spool.mkdir()
-    found = extract(Source("v1", str(path)), spool, ExtractOptions(**options))
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for name, dataset in SPOOLED.items():
-        batches = list(spooled(spool, name))
-        for batch in batches:
-            batch.validate(full=True)
-            assert batch.schema.equals(dataset.schema, check_metadata=True)
-            assert all(column.null_count == 0 for column in batch.columns)
-        rows[name] = [row for batch in batches for row in batch.to_pylist()]
-    return found, rows
+from tests.unit.media.clips import captioned, scene, tone, write_clip
+from tests.unit.media.passes import pass_over
 
 
 def test_extracted_fields_are_columns_of_videos() -> None:
@@ -69,19 +41,6 @@ def test_one_pass_gives_frames_motion_sound_and_the_ledger_row(tmp_path: Path) -
     assert {row["video_id"] for name in rows for row in rows[name]} == {"v1"}
 
 
-def test_frames_are_jpegs_of_what_is_shown_at_their_time(tmp_path: Path) -> None:
-    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=30))
-    frames = rows["frames"]
-    assert [f["frame_no"] for f in frames] == [0, 10, 20]
-    assert [f["start_s"] for f in frames] == pytest.approx([0.0, 1.0, 2.0])
-    for frame in frames:
-        image = Image.open(io.BytesIO(frame["jpeg"]))
-        assert (image.format, image.mode) == ("JPEG", "RGB")
-        assert image.size == (frame["width"], frame["height"]) == (320, 180)
-        difference = np.asarray(image).astype(int) - moving_box(frame["frame_no"])
-        assert np.abs(difference).mean() < 12
-
-
 @pytest.mark.parametrize("frames", [1, 2, 7, 33])
 def test_durations_add_up_to_the_length(tmp_path: Path, frames: int) -> None:
     found, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=frames))
@@ -89,33 +48,6 @@ def test_durations_add_up_to_the_length(tmp_path: Path, frames: int) -> None:
     assert found.duration_s == pytest.approx(frames / 10, abs=0.005)
     ends = [f["start_s"] + f["duration_s"] for f in rows["frames"]]
     assert ends[:-1] == pytest.approx([f["start_s"] for f in rows["frames"][1:]])
-
-
-def test_motion_holds_8_thumbnails_a_second(tmp_path: Path) -> None:
-    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=30))
-    (motion,) = rows["motion"]
-    assert (motion["fps"], motion["size"], motion["thumbnail_count"]) == (8.0, 32, 24)
-    assert (motion["part_no"], motion["start_s"]) == (0, 0.0)
-    thumbnails = decode_motion(motion["luma_zstd"], 24, 32)
-    # thumbnail 9 stands for 1.125 s: picture 11 of 10 a second is on screen
-    drawn = Image.fromarray(moving_box(11)).convert("L").resize((32, 32), Image.Resampling.BOX)
-    assert np.abs(thumbnails[9].astype(int) - np.asarray(drawn)).mean() < 5
-
-
-def test_sound_is_stored_as_16_khz_mono(tmp_path: Path) -> None:
-    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=20, sound=tone(2.0)))
-    (part,) = rows["audio"]
-    samples = decode_flac(part["flac"])
-    assert part["sample_rate_hz"] == 16_000
-    assert len(samples) == part["sample_count"] == pytest.approx(32_000, abs=400)
-    assert (part["part_no"], part["start_s"]) == (0, pytest.approx(0.0, abs=0.03))
-    assert part["rms_dbfs"] == pytest.approx(-9.0, abs=0.5)  # a sine at half of full scale
-
-
-def test_silent_video_has_no_audio_rows(tmp_path: Path) -> None:
-    found, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=5))
-    assert not found.has_audio
-    assert (found.audio_codec, rows["audio"]) == ("", [])
 
 
 def test_cut_is_marked_within_an_eighth_of_a_second(tmp_path: Path) -> None:
@@ -145,11 +77,6 @@ def test_still_video_keeps_one_frame_in_ten_seconds(tmp_path: Path) -> None:
     found, rows = pass_over(path)
     assert [f["start_s"] for f in rows["frames"]] == pytest.approx([0, 10, 20])
     assert (found.kept_frame_count, found.plain_1fps_frame_count) == (3, 25)
-
-
-def test_frames_are_no_larger_than_asked(tmp_path: Path) -> None:
-    _, rows = pass_over(write_clip(tmp_path / "a.mp4", frames=2), max_side=100)
-    assert [(f["width"], f["height"]) for f in rows["frames"]] == [(100, 56)]
 
 
 def test_too_short_and_too_long_videos_are_filtered(tmp_path: Path) -> None:
