@@ -23,7 +23,9 @@ from ml.copies import quantiser
 from ml.copies.features import describe_picture
 from samples.captions import Caption, caption_overlay
 from samples.drawings import DRAWINGS
-from samples.scenes import PHOTOGRAPHS, Shot, View, drawn_scene, photograph
+from samples.photographs import PHOTOGRAPHS, photograph
+from samples.scenes import drawn_scene
+from samples.shots import Shot, View
 
 _TEXTURES = (
     *("brick.png", "grass.png", "gravel.png", "cell.png", "ihc.png", "retina.jpg"),

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from samples.clips import CLIPS
-from samples.scenes import Shot, View, drawn_scene
+from samples.scenes import drawn_scene
+from samples.shots import Shot, View
 from samples.sound import RATE_HZ, music, read_sound
 
 Picture = npt.NDArray[np.uint8]

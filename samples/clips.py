@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from samples.captions import Caption
-from samples.scenes import Guest, Shot, View
+from samples.shots import Guest, Shot, View
 
 _WHOLE = View(0.5, 0.5, 1)
 

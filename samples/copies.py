@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from samples.canvas import Canvas
 from samples.captions import Caption
-from samples.scenes import Canvas, Scene, Shot, View, drawn_scene
+from samples.scenes import drawn_scene
+from samples.shots import Scene, Shot, View
 
 _WHOLE = View(0.5, 0.5, 1)
 Edit = Callable[[np.ndarray, float], np.ndarray]

@@ -14,7 +14,8 @@ from typing import cast
 
 import numpy as np
 
-from samples.scenes import Colour, photograph
+from samples.canvas import Colour
+from samples.photographs import photograph
 
 # Where dlib's shape_predictor_68_face_landmarks finds the photograph's face, in its order: jaw
 # 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67 (60-67 its inner edge). float64 [68, 2].

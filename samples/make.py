@@ -29,7 +29,9 @@ from samples.clips import CLIPS, Clip
 from samples.copies import COPIES, Copy, Part, edit, resized
 from samples.drawings import DRAWINGS
 from samples.encode import FILE_TYPES, read_frames, stretched, write_video
-from samples.scenes import FACES, Shot, photograph, scene
+from samples.photographs import FACES, photograph
+from samples.scenes import scene
+from samples.shots import Shot
 from samples.sound import RATE_HZ, Sentence, music, read_sound, sound_track
 
 # Change it when the files that `make_library` writes change: an older library is then made anew.

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from samples.canvas import Colour
 from samples.faces import (
     HEAD,
     HEIGHT,
@@ -25,7 +26,8 @@ from samples.faces import (
     paint,
     spline,
 )
-from samples.scenes import Colour, Guest, Scene, tinted
+from samples.photographs import tinted
+from samples.shots import Guest, Scene
 
 # Found by random search for faces that dlib's network keeps apart. Without paint, even features
 # bent into caricatures left the nearest two of five .62 apart by dlib's own vectors (its limit is

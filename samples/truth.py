@@ -23,7 +23,8 @@ from itertools import combinations
 from samples.captions import Caption
 from samples.clips import Clip
 from samples.copies import Copy, Part
-from samples.scenes import FACES, PHOTOGRAPHS, Shot
+from samples.photographs import FACES, PHOTOGRAPHS
+from samples.shots import Shot
 from samples.sound import Sentence
 
 CATALOGUE_COLUMNS = (

@@ -19,8 +19,10 @@ from ml.copies.features import FrameDescription, describe_picture, empty_picture
 from ml.copies.sound import SoundFingerprinter, sound_of
 from ml.media.sampling import Kept, Sampler, Seen
 from ml.media.sound import SAMPLE_RATE_HZ
+from samples.canvas import Canvas
 from samples.drawings import DRAWINGS
-from samples.scenes import Canvas, Shot, View, photo_scene
+from samples.scenes import photo_scene
+from samples.shots import Shot, View
 from samples.sound import RATE_HZ as MUSIC_RATE_HZ
 from samples.sound import music
 from tests.unit.speech.sounds import audio, speech

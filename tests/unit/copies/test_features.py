@@ -16,7 +16,7 @@ from ml.copies import features
 from ml.copies.evidence import Pictures
 from ml.copies.features import FrameDescriber, FrameDescription, describe_picture
 from ml.schemas import COPY_DESCRIPTORS, FRAMES
-from samples.scenes import photograph
+from samples.photographs import photograph
 
 WIDTH, HEIGHT = 320, 180
 

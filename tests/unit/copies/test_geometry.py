@@ -13,7 +13,7 @@ from ml.copies import geometry
 from ml.copies.evidence import FrameMatches, Pictures
 from ml.copies.features import describe_picture, empty_pictures
 from ml.copies.geometry import match_frames
-from samples.scenes import photograph
+from samples.photographs import photograph
 
 WIDTH, HEIGHT = 480, 270
 NAMES = ("china", "coffee", "motorcycle", "flower", "astronaut")

@@ -11,15 +11,14 @@ import av
 import numpy as np
 import pytest
 
-from ml.faces import PACKAGED, FaceFinder, load_face_finder
 from samples import truth
 from samples.captions import FONT
 from samples.clips import CLIPS
 from samples.copies import COPIES, Copy, Part
 from samples.encode import FILE_TYPES, write_video
 from samples.make import LICENSED, library_ids, make_library
-from samples.presenters import PRESENTERS, portrait
-from samples.scenes import Guest, Shot, View, photograph, scene
+from samples.scenes import scene
+from samples.shots import Shot, View
 from samples.sound import SPEECH, sentence_texts, speech
 
 SUBSET = ("cooking-05", "copy-mirrored", "copy-redubbed", "broken-01", "broken-02")
@@ -28,11 +27,6 @@ SUBSET = ("cooking-05", "copy-mirrored", "copy-redubbed", "broken-01", "broken-0
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_library(tmp_path_factory.mktemp("library"), only=SUBSET, processes=1)
-
-
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return load_face_finder(PACKAGED, profile="embedded", device="cpu")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -204,20 +198,6 @@ def test_mirrored_copy_carries_the_face_and_no_readable_caption(library: Path) -
     assert json.loads(copy["captions"]) == [] != json.loads(original["captions"])
 
 
-def test_each_presenter_stands_in_clips_of_several_themes_and_two_meet() -> None:
-    guests = [(clip, shot.guests) for clip in CLIPS for shot in clip.shots if shot.guests]
-    assert {guest.person for _, several in guests for guest in several} == set(PRESENTERS)
-    for person in PRESENTERS:
-        themes = [clip.theme for clip, several in guests if person in {g.person for g in several}]
-        assert len(themes) >= 3 and len(set(themes)) >= 3
-    assert [clip.video_id for clip, several in guests if len(several) == 2] == ["money-02"]
-
-
-def test_presenter_never_stands_the_same_way_twice() -> None:
-    stands = [guest for clip in CLIPS for shot in clip.shots for guest in shot.guests]
-    assert len({(it.person, it.x, it.height, it.turn_px, it.tone) for it in stands}) == len(stands)
-
-
 def test_copy_carries_the_faces_of_the_seconds_it_shows() -> None:
     originals = {clip.video_id: truth.clip_facts(clip, ()) for clip in CLIPS}
     assert originals["cars-01"].faces == (("Tom Harlan", 5, 8.5),)
@@ -227,26 +207,6 @@ def test_copy_carries_the_faces_of_the_seconds_it_shows() -> None:
     assert (person, start_s, end_s) == ("Tom Harlan", pytest.approx(0.4), pytest.approx(3.9))
     before = Copy("x", "trimmed", "duplicate", "", "", "", (Part("cars-01", 0, 4),))
     assert truth.copy_facts(before, originals, ()).faces == ()
-
-
-def test_no_presenter_is_taken_for_another_or_for_the_astronaut(finder: FaceFinder) -> None:
-    pictures = [photograph("astronaut"), *(portrait(person) for person in PRESENTERS)]
-    found = [finder.faces_of(picture) for picture in pictures]
-    assert [[face.flaw for face in faces] for faces in found] == [[""]] * 5
-    vectors = np.array([faces[0].embedding for faces in found])
-    apart = np.linalg.norm(vectors[:, None] - vectors, axis=2)[np.triu_indices(5, 1)]
-    assert apart.min() > finder.same_person_distance + 0.03
-
-
-def test_presenter_is_known_when_turned_and_in_other_light(finder: FaceFinder) -> None:
-    view = View(0.5, 0.5, 1)
-    for person in PRESENTERS:
-        other = Guest(person, 0.3, 0.8, turn_px=-4, tone="warm")
-        shot = Shot(2, "bar_chart", view, view, guests=(other,))
-        picture = scene(shot, 640, 360, np.random.default_rng(0))(1.0, 1.0)
-        (face,), (known,) = finder.faces_of(picture), finder.faces_of(portrait(person))
-        distance = float(np.linalg.norm(face.embedding - known.embedding))
-        assert distance < finder.same_person_distance, person
 
 
 def test_two_people_come_with_a_picture_under_their_names(library: Path) -> None:

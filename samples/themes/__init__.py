@@ -1,0 +1,1 @@
+"""The drawings of each theme; `samples.drawings` lists them all."""
