@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from assets.copies.check import Checked, Match
+    from assets.copies.check_report import Checked, Match
     from orchestration.settings import Settings
 
 _FACTS = (
@@ -60,7 +60,7 @@ def check(ctx: click.Context, source: str, as_json: bool, strip_path: Path | Non
 
 def exit_code(checked: Checked) -> int:
     """0 new, 10 copy, 11 hard case."""
-    from assets.copies.check import EXIT_CODES
+    from assets.copies.check_report import EXIT_CODES
 
     return EXIT_CODES[checked.verdict]
 
@@ -71,7 +71,7 @@ def _checked(source: str, strip_path: Path | None) -> tuple[Checked, Path | None
     Raises:
         CheckFailed: for any reason; other traces than those of known errors are printed.
     """
-    from assets.copies.check import NotSearchable
+    from assets.copies.check_report import NotSearchable
     from ml.failures import VideoFailure
     from ml.indexes.files import IndexDamaged
     from orchestration.settings import from_environment
@@ -90,7 +90,8 @@ def _checked(source: str, strip_path: Path | None) -> tuple[Checked, Path | None
 
 
 def _run(source: str, settings: Settings) -> Checked:
-    from assets.copies.check import Check, uri_of
+    from assets.copies.check import Check
+    from assets.copies.check_file import uri_of
     from assets.stores.storage import Storage
     from ml.media.extract import ExtractOptions
 

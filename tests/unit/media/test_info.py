@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.media.clips import (
-    write_clip,
-)
+from tests.unit.media.clips import write_clip
 from tests.unit.media.passes import run
 
 

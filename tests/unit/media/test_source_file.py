@@ -13,9 +13,7 @@ import pytest
 from ml.failures import PermanentFailure, RetryableFailure
 from ml.media.extract import ExtractOptions, Source, extract
 from ml.workers import run_tasks
-from tests.unit.media.clips import (
-    write_clip,
-)
+from tests.unit.media.clips import write_clip
 from tests.unit.media.passes import run
 
 ROOT = Path(__file__).resolve().parents[3]
