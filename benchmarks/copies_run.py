@@ -114,7 +114,7 @@ def describe(folder: Path, video: Video) -> Took:
     import cv2
 
     from ml.copies.features import FrameDescriber
-    from ml.copies.sound import SoundFingerprinter
+    from ml.copies.sound.along import SoundFingerprinter
     from ml.media.extract import ExtractOptions
 
     cv2.setNumThreads(1)
@@ -175,8 +175,8 @@ def _step(
 def evidence(folder: Path, video: Video) -> Evidence:
     """All that is known of a video that was described."""
     from ml.copies.features import FrameDescriber, pictures_of
-    from ml.copies.motion import motion_of
-    from ml.copies.sound import SoundFingerprinter, sound_of
+    from ml.copies.motion.comparison import motion_of
+    from ml.copies.sound.along import SoundFingerprinter, sound_of
     from ml.media.extract import ExtractOptions
     from ml.media.spool import spooled
 

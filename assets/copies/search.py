@@ -195,7 +195,7 @@ def _pictures(store: DatasetStore, maker: str, batch: str) -> Iterator[tuple[str
 
 
 def _sounds(store: DatasetStore, maker: str, batch: str) -> Iterator[tuple[str, Any]]:
-    from ml.copies.sound_bands import sound_of
+    from ml.copies.sound.bands import sound_of
 
     for video_id, rows in _by_video(store, AUDIO_FINGERPRINTS, maker, batch):
         sound = sound_of(rows)

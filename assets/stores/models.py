@@ -213,7 +213,7 @@ def frame_describer(models: ModelSettings) -> Model:
 
 def sound_fingerprinter(models: ModelSettings) -> Model:
     """What describes sound so that copies are found; it has no weights."""
-    from ml.copies.sound_bands import SoundFingerprinter
+    from ml.copies.sound.bands import SoundFingerprinter
 
     fingerprinter = SoundFingerprinter()
     return Model(fingerprinter.model, lambda: fingerprinter.fingerprint)

@@ -49,7 +49,7 @@ class Sound:
     """A video's sound as log-band energies at a fixed rate; row i is at ``i / rate_hz`` seconds."""
 
     rate_hz: float
-    bands: U8  # [T, B] log energy, in steps that ml/copies/sound.py defines
+    bands: U8  # [T, B] log energy, in steps that ml/copies/sound/bands.py defines
     hashes: npt.NDArray[np.uint32]  # [T]
     level_db: F32  # [T] loudness against full scale
 

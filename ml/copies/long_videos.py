@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml.copies import geometry
 from ml.copies.evidence import FrameMatches, Pictures
+from ml.copies.geometry import verification as geometry
 
 STRETCH = 128  # frames of the query at a time
 LEAST_WEIGHT = 0.3

@@ -1,6 +1,6 @@
 """Which videos of the library have sound in common with one: an inverted index of landmarks.
 
-Each batch is a set of files that never change: its words (``ml/copies/sound_landmarks.py``) in
+Each batch is a set of files that never change: its words (``ml/copies/sound/landmarks.py``) in
 order, where the postings of each start and in how many videos it is, and 8 bytes a posting, video
 and frame. `manifest.json` names the batches and is replaced in one move at the end, so that a
 reader sees the old index or the new one, and an update that was killed leaves files that the next
@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.copies.evidence import F32, F64, I32, Candidate, Sound
-from ml.copies.sound_bands import MAKER, RATE_HZ
-from ml.copies.sound_landmarks import BIN, CHANGES, expanded, landmarks, peaks_of
+from ml.copies.sound.bands import MAKER, RATE_HZ
+from ml.copies.sound.landmarks import BIN, CHANGES, expanded, landmarks, peaks_of
 from ml.indexes.files import MANIFEST, IndexDamaged
 
 FORMAT = 1

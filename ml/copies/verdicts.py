@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.copies.evidence import F32, Segment
-from ml.copies.sound import SoundComparison
+from ml.copies.sound.along import SoundComparison
 
 # A copy's first and last second often escape a frame a second, so what is left over counts as
 # foreign only beyond these.

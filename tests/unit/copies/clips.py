@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ml.copies.evidence import Evidence, Motion, Pictures, Sound
 from ml.copies.features import FrameDescription, describe_picture, empty_pictures
-from ml.copies.sound import SoundFingerprinter, sound_of
+from ml.copies.sound.along import SoundFingerprinter, sound_of
 from ml.media.sampling import Kept, Sampler, Seen
 from ml.media.sound import SAMPLE_RATE_HZ
 from samples.canvas import Canvas

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.copies.evidence import Sound
-from ml.copies.sound import SoundFingerprinter, sound_of
+from ml.copies.sound.along import SoundFingerprinter, sound_of
 from ml.media.sound import SAMPLE_RATE_HZ, Samples
 from tests.unit.speech.sounds import audio
 

@@ -45,7 +45,7 @@ from ml.copies.evidence import U8, Evidence, Motion, Pictures, Sound
 from ml.copies.features import FrameDescription, empty_pictures
 from ml.copies.groups import Edge, group
 from ml.copies.pairs import compare
-from ml.copies.sound_bands import hashes_of
+from ml.copies.sound.bands import hashes_of
 from ml.copies.verdicts import Verdict
 from tests.unit.copies import clips
 from tests.unit.copies.clips import Film, evidence, heard, joined, with_sound

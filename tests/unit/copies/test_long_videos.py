@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.copies import geometry
 from ml.copies.evidence import Evidence, Pictures
+from ml.copies.geometry import verification as geometry
 from ml.copies.long_videos import match_frames, taken
 from ml.copies.pairs import compare
 

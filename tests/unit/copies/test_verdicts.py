@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ml.copies.evidence import Segment
-from ml.copies.sound import SoundComparison
+from ml.copies.sound.along import SoundComparison
 from ml.copies.verdicts import Seen, Verdict, covered_s, judge
 from ml.schemas import PAIR_COLUMNS, SOUND_STATES, VERDICTS
 

@@ -11,7 +11,7 @@ import pytest
 
 from ml.copies.alignment import AlignedSegment
 from ml.copies.evidence import F32, Motion, Segment
-from ml.copies.motion import (
+from ml.copies.motion.comparison import (
     MotionComparison,
     compare,
     extend,

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ml.copies import geometry
 from ml.copies.evidence import FrameMatches, Pictures
 from ml.copies.features import describe_picture, empty_pictures
-from ml.copies.geometry import match_frames
+from ml.copies.geometry import verification as geometry
+from ml.copies.geometry.verification import match_frames
 from samples.photographs import photograph
 
 WIDTH, HEIGHT = 480, 270

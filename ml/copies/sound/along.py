@@ -1,7 +1,7 @@
 """Whether two videos sound alike: along shared pictures, or by sound alone.
 
 Two sounds are laid over each other at one speed, with the pitch kept or shifted along, and at every
-lag their textures (``ml/copies/sound_bands.py``) are correlated in windows of 3 s. The same sound
+lag their textures (``ml/copies/sound/bands.py``) are correlated in windows of 3 s. The same sound
 shows as a peak one or two frames wide that stands far above all other lags: what decides is its
 height times how far it stands out, in standard deviations of the other lags. The correlation alone
 doesn't: two sentences of one speaker reach .33, as does a sentence under music 6 dB louder. Over
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.copies.evidence import F32, F64, Segment, Sound
-from ml.copies.sound_bands import (
+from ml.copies.sound.bands import (
     BANDS,
     BANDS_PER_OCTAVE,
     MAKER,
@@ -37,7 +37,7 @@ from ml.copies.sound_bands import (
     sound_of,
     texture,
 )
-from ml.copies.sound_landmarks import CHANGES, peaks_of, voted_lines
+from ml.copies.sound.landmarks import CHANGES, peaks_of, voted_lines
 from ml.schemas import SOUND_STATES
 
 __all__ = [

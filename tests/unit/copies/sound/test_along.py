@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from ml.copies.evidence import Segment
-from ml.copies.sound import audible, compare_along, is_silent, match_sounds, sound_of
-from ml.copies.sound_bands import RATE_HZ
+from ml.copies.sound.along import audible, compare_along, is_silent, match_sounds, sound_of
+from ml.copies.sound.bands import RATE_HZ
 from ml.media.sound import SAMPLE_RATE_HZ
 from ml.schemas import AUDIO_FINGERPRINTS
 from tests.unit.copies.sounds import fingerprints, heard, hiss, resampled, stretched, tune, whole

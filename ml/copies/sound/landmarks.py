@@ -1,6 +1,6 @@
 """Landmarks: threes of spectral peaks, the words by which an inverted index finds sound.
 
-A peak is a local maximum of a video's log-band energies (``ml/copies/sound_bands.py``) over 0.26 s
+A peak is a local maximum of a video's log-band energies (``ml/copies/sound/bands.py``) over 0.26 s
 and half an octave, the 16 strongest of each second. A landmark is a peak and two of the five after
 it within 1 s and 1.6 octaves, and the times between them: Wang's pairs ("An Industrial-Strength
 Audio Search Algorithm", ISMIR 2003) with a third peak, because there are so few words of pairs
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.copies.evidence import F32, I32, Sound
-from ml.copies.sound_bands import BANDS_PER_OCTAVE, RATE_HZ, audible, clipped, local_mean
+from ml.copies.sound.bands import BANDS_PER_OCTAVE, RATE_HZ, audible, clipped, local_mean
 
 PEAKS_PER_S = 16
 _FAN = 5

@@ -1,0 +1,1 @@
+"""Which frames of two videos show the same picture, and the plane transform between them."""

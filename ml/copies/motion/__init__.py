@@ -1,0 +1,1 @@
+"""Whether two videos move alike: tiny thumbnails, eight a second."""

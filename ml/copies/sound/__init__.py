@@ -1,0 +1,1 @@
+"""What a video's sound is for finding copies, and whether two videos sound alike."""
