@@ -175,7 +175,7 @@ def _step(
 def evidence(folder: Path, video: Video) -> Evidence:
     """All that is known of a video that was described."""
     from ml.copies.features import FrameDescriber, pictures_of
-    from ml.copies.motion.comparison import motion_of
+    from ml.copies.motion.thumbnails import motion_of
     from ml.copies.sound.along import SoundFingerprinter, sound_of
     from ml.media.extract import ExtractOptions
     from ml.media.spool import spooled

@@ -197,7 +197,7 @@ def evidence_of(
     """One video from its rows of ``copy_descriptors``, ``motion`` and ``audio_fingerprints``."""
     from ml.copies.evidence import Evidence
     from ml.copies.features import pictures_of
-    from ml.copies.motion.comparison import motion_of
+    from ml.copies.motion.thumbnails import motion_of
     from ml.copies.sound.bands import sound_of
 
     return Evidence(video_id, duration_s, pictures_of(pictures), motion_of(motion), sound_of(sound))

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from ml.copies.alignment import AlignedSegment, align
 from ml.copies.evidence import Evidence, FrameMatches, Segment
 from ml.copies.long_videos import match_frames
-from ml.copies.motion.comparison import MotionComparison, resolve
+from ml.copies.motion.comparison import MotionComparison
 from ml.copies.motion.comparison import compare as compare_motion
+from ml.copies.motion.realignment import resolve
 from ml.copies.sound.along import compare_along, match_sounds
 from ml.copies.verdicts import Seen, Verdict, covered_s, judge
 
