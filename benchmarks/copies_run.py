@@ -114,7 +114,7 @@ def describe(folder: Path, video: Video) -> Took:
     import cv2
 
     from ml.copies.features import FrameDescriber
-    from ml.copies.sound.along import SoundFingerprinter
+    from ml.copies.sound.bands import SoundFingerprinter
     from ml.media.extract import ExtractOptions
 
     cv2.setNumThreads(1)
@@ -176,7 +176,7 @@ def evidence(folder: Path, video: Video) -> Evidence:
     """All that is known of a video that was described."""
     from ml.copies.features import FrameDescriber, pictures_of
     from ml.copies.motion.thumbnails import motion_of
-    from ml.copies.sound.along import SoundFingerprinter, sound_of
+    from ml.copies.sound.bands import SoundFingerprinter, sound_of
     from ml.media.extract import ExtractOptions
     from ml.media.spool import spooled
 

@@ -17,7 +17,8 @@ from ml.copies.long_videos import match_frames
 from ml.copies.motion.comparison import MotionComparison
 from ml.copies.motion.comparison import compare as compare_motion
 from ml.copies.motion.realignment import resolve
-from ml.copies.sound.along import compare_along, match_sounds
+from ml.copies.sound.alone import match_sounds
+from ml.copies.sound.along import compare_along
 from ml.copies.verdicts import Seen, Verdict, covered_s, judge
 
 VERSION = 2

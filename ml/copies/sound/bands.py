@@ -42,12 +42,6 @@ _RANGE_DB = 50.0
 _QUIETEST = 20.0  # -100 dB
 _TEXTURE_LIMIT_DB = 12.0
 
-# Loudness below which nothing is heard: 16 bit dither lies at -98 dB, and a phone's noise in a
-# quiet room at -56 to -46 dB in the clips tried.
-_SILENT_DB = -75.0
-# The shape of the spectrum, over 0.2 s and 4 bands, must move by this much within 2 s.
-_MOVING_DB = 2.2
-
 
 @dataclass(frozen=True)
 class _Part:
@@ -255,25 +249,6 @@ def texture(bands: npt.NDArray[Any]) -> F32:
     return np.clip(change, -_TEXTURE_LIMIT_DB, _TEXTURE_LIMIT_DB)
 
 
-def audible(sound: Sound) -> npt.NDArray[np.bool_]:
-    """bool[T]: frames that say which sound this is.
-
-    Silence, a steady hiss and a steady tone don't: there the shape of the spectrum, smoothed over
-    0.2 s and 4 bands, spreads by up to 0.8 dB within 2 s (hiss after 16 kb/s MP3: 2.2), a rocket's
-    rumble by 1.7. In speech it spreads by 2.7 to 7.5 dB, in music by 1.8 to 6.5. A gain that swells
-    doesn't count. Music under noise 10 dB below it passes in a quarter to 0.8 of its frames only.
-    """
-    if not len(sound.bands):
-        return np.zeros(0, np.bool_)
-    groups: F32 = clipped(sound.bands).reshape(-1, BANDS // 4, 4).mean(axis=2)
-    shape = local_mean(groups - groups.mean(axis=1, keepdims=True), 3)
-    around = local_mean(shape, 31)
-    spread = np.maximum(local_mean(shape * shape, 31) - around * around, 0).mean(axis=1)
-    heard = _local_max(sound.level_db, 3) > _SILENT_DB
-    result: npt.NDArray[np.bool_] = heard & (spread > _MOVING_DB**2)
-    return result
-
-
 def local_mean(values: F32, reach: int) -> F32:
     """Mean over ``2 * reach + 1`` rows, fewer at the ends."""
     sums = np.cumsum(np.concatenate([np.zeros_like(values[:1]), values]), axis=0, dtype=np.float64)
@@ -282,6 +257,7 @@ def local_mean(values: F32, reach: int) -> F32:
     return ((sums[high] - sums[low]) / (high - low)[:, None]).astype(np.float32)
 
 
-def _local_max(values: F32, reach: int) -> F32:
-    padded = np.pad(values, reach, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+def span(sound: Sound, start_s: float, end_s: float) -> slice:
+    """The frames of a sound between two times."""
+    first = max(0, round(start_s * RATE_HZ))
+    return slice(first, max(first, min(len(sound.bands), round(end_s * RATE_HZ))))

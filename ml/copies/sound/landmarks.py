@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.copies.evidence import F32, I32, Sound
-from ml.copies.sound.bands import BANDS_PER_OCTAVE, RATE_HZ, audible, clipped, local_mean
+from ml.copies.sound.audibility import audible
+from ml.copies.sound.bands import BANDS_PER_OCTAVE, RATE_HZ, clipped, local_mean
 
 PEAKS_PER_S = 16
 _FAN = 5

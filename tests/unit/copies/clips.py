@@ -2,7 +2,7 @@
 
 A ``Film`` is a function from seconds to pictures. ``evidence`` looks at it as extraction does: the
 thumbnails eight times a second, the frames that ``ml.media.sampling.Sampler`` keeps of them,
-described by ``ml.copies.features``, the sound fingerprinted by ``ml.copies.sound``.
+described by ``ml.copies.features``, the sound fingerprinted by ``ml.copies.sound.bands``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ml.copies.evidence import Evidence, Motion, Pictures, Sound
 from ml.copies.features import FrameDescription, describe_picture, empty_pictures
-from ml.copies.sound.along import SoundFingerprinter, sound_of
+from ml.copies.sound.bands import SoundFingerprinter, sound_of
 from ml.media.sampling import Kept, Sampler, Seen
 from ml.media.sound import SAMPLE_RATE_HZ
 from samples.canvas import Canvas

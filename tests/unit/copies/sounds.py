@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from ml.copies.evidence import Sound
-from ml.copies.sound.along import SoundFingerprinter, sound_of
+from ml.copies.evidence import Segment, Sound
+from ml.copies.sound.bands import SoundFingerprinter, sound_of
 from ml.media.sound import SAMPLE_RATE_HZ, Samples
 from tests.unit.speech.sounds import audio
 
@@ -22,6 +22,11 @@ def heard(samples: np.ndarray) -> Sound:
     found = sound_of(fingerprints(audio("v", (0.0, whole(samples)))))
     assert found is not None
     return found
+
+
+def along(seconds: float, offset_s: float = 0.0, speed: float = 1.0) -> list[Segment]:
+    """Pictures that match from the query's start on."""
+    return [Segment(0.0, seconds, offset_s, offset_s + seconds * speed, speed, 1.0)]
 
 
 def whole(samples: np.ndarray) -> Samples:
