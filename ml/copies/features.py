@@ -167,6 +167,11 @@ def root_sift(descriptors: npt.NDArray[Any]) -> U8:
     return np.minimum(np.rint(np.sqrt(descriptors / total) * UNIT), 255).astype(np.uint8)
 
 
+def unit_vectors(descriptors: U8) -> F32:
+    """RootSIFT ``[n, 128]`` as bytes back to float32 of length 1, but for rounding."""
+    return np.multiply(descriptors, np.float32(1 / UNIT), dtype=np.float32)
+
+
 # ---------------------------------------------------------------- the hash
 
 

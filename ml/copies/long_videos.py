@@ -1,8 +1,8 @@
 """Matching the frames of videos so long that not all of them can meet all.
 
-``geometry.match_frames`` then compares every n-th frame of the longer video. What lies between is
-matched here, near what was found: a stretch of the query at a time, with the frames of the
-reference around its matches.
+``geometry.frames.match_frames`` then compares every n-th frame of the longer video. What lies
+between is matched here, near what was found: a stretch of the query at a time, with the frames of
+the reference around its matches.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.copies.evidence import FrameMatches, Pictures
-from ml.copies.geometry import verification as geometry
+from ml.copies.geometry import partners
+from ml.copies.geometry.frames import match_frames as match_at_once
 
 STRETCH = 128  # frames of the query at a time
 LEAST_WEIGHT = 0.3
@@ -21,20 +22,18 @@ MOST_FRAMES = 512
 
 
 def match_frames(query: Pictures, reference: Pictures, *, mirrored: bool = False) -> FrameMatches:
-    """As ``geometry.match_frames``, without gaps in long videos."""
-    found = geometry.match_frames(query, reference, mirrored=mirrored)
+    """As ``geometry.frames.match_frames``, without gaps in long videos."""
+    found = match_at_once(query, reference, mirrored=mirrored)
     pairs = query.frame_count * reference.frame_count
-    if pairs <= geometry.MAX_COARSE_PAIRS or not len(found.weight):
+    if pairs <= partners.MAX_COARSE_PAIRS or not len(found.weight):
         return found
-    reach = 2 * -(-pairs // geometry.MAX_COARSE_PAIRS)
+    reach = 2 * -(-pairs // partners.MAX_COARSE_PAIRS)
     parts = [found]
     for start in range(0, query.frame_count, STRETCH):
         asked = np.arange(start, min(start + STRETCH, query.frame_count))
         near = _near(found, asked, reach, reference.frame_count)
         if len(near):
-            fine = geometry.match_frames(
-                taken(query, asked), taken(reference, near), mirrored=mirrored
-            )
+            fine = match_at_once(taken(query, asked), taken(reference, near), mirrored=mirrored)
             parts.append(_renumbered(fine, asked, near))
     return _once(parts, reference.frame_count)
 

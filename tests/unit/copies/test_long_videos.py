@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml.copies.evidence import Evidence, Pictures
-from ml.copies.geometry import verification as geometry
+from ml.copies.geometry import frames, partners
 from ml.copies.long_videos import match_frames, taken
 from ml.copies.pairs import compare
 
@@ -41,7 +41,7 @@ def stream() -> Pictures:
 def test_no_frame_of_a_long_copy_is_passed_over(
     stream: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(geometry, "MAX_COARSE_PAIRS", 40_000)
+    monkeypatch.setattr(partners, "MAX_COARSE_PAIRS", 40_000)
     found = match_frames(taken(stream, np.arange(300, 700)), stream)
     right = found.reference_frame == found.query_frame + 300
     assert len(np.unique(found.query_frame[right])) >= 0.95 * 400
@@ -66,6 +66,6 @@ def test_taken_frames_keep_their_features(stream: Pictures) -> None:
 
 def test_short_videos_are_matched_as_before(stream: Pictures) -> None:
     short = taken(stream, np.arange(10))
-    ours, theirs = match_frames(short, short), geometry.match_frames(short, short)
+    ours, theirs = match_frames(short, short), frames.match_frames(short, short)
     for mine, other in zip(vars(ours).values(), vars(theirs).values(), strict=True):
         assert np.array_equal(mine, other)
