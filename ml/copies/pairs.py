@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ml.copies.alignment import AlignedSegment, align
+from ml.copies.alignment.segments import AlignedSegment, align
 from ml.copies.evidence import Evidence, FrameMatches, Segment
 from ml.copies.long_videos import match_frames
 from ml.copies.motion.comparison import MotionComparison

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ml.copies.alignment import AlignedSegment, align
+from ml.copies.alignment.segments import AlignedSegment, align
 from ml.copies.evidence import F32, Motion, Segment
 from ml.copies.motion.comparison import MotionComparison, compare, realigned
 from ml.copies.motion.correlation import SPEED_REACH

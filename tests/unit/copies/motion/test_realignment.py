@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.copies.alignment import AlignedSegment
+from ml.copies.alignment.segments import AlignedSegment
 from ml.copies.evidence import Motion, Segment
 from ml.copies.motion.realignment import resolve
 from tests.unit.copies.motion.filmed import FPS, SAME, filmed, part, ticks

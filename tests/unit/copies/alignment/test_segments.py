@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ml.copies.alignment import AlignedSegment, align
+from ml.copies.alignment.segments import AlignedSegment, align
 from ml.copies.evidence import FrameMatches, Pictures
 
 
