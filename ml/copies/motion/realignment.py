@@ -25,7 +25,7 @@ def resolve(
     reference_aspect: float,
     reference_duration_s: float,
 ) -> list[tuple[Segment, MotionComparison]]:
-    """What a segment of ``alignment.align`` becomes when movement is asked too.
+    """What a segment of ``alignment.segments.align`` becomes when movement is asked too.
 
     A segment that moves alike gets its line and its ends from the movement. One whose pictures
     match at many offsets (a camera that never moves) is aligned anew by movement alone, and may
