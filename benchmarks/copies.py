@@ -20,7 +20,9 @@ from benchmarks import MEDIA
 from benchmarks.copies_make import make
 from benchmarks.copies_run import Benchmark, How, Report, measure, read
 from benchmarks.copies_sources import SPLITS
-from ml.copies.evaluate import Counts, Evaluation, FoundPair, as_dict, as_text
+from ml.copies.evaluate import Counts, Evaluation
+from ml.copies.evaluation_report import as_dict, as_text
+from ml.copies.pair_rows import FoundPair
 
 
 def _make(options: argparse.Namespace) -> None:

@@ -23,16 +23,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.copies_make import mapper
 from benchmarks.copies_sources import SPLITS
-from ml.copies.evaluate import (
-    VISUAL_VERDICTS,
-    Evaluation,
-    FoundPair,
-    KnownPair,
-    Pair,
-    evaluate,
-    known_pairs,
-)
+from ml.copies.evaluate import VISUAL_VERDICTS, Evaluation, evaluate
 from ml.copies.evidence import Evidence, Pictures
+from ml.copies.pair_rows import FoundPair, KnownPair, Pair, known_pairs
 from ml.schemas import MOTION
 
 Say = Callable[[str], None]

@@ -23,46 +23,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ml.copies.pair_rows import FoundPair, KnownPair, Pair, Spans
 from ml.schemas import VERDICTS
 
 DUPLICATE, PARTIAL, OTHER_AUDIO, OTHER_VIDEO = VERDICTS
 COPY_VERDICTS = frozenset({DUPLICATE, PARTIAL})
 VISUAL_VERDICTS = frozenset({DUPLICATE, PARTIAL, OTHER_AUDIO})
-TRUTH_COLUMNS = (
-    "copy_id", "original_id", "kind", "copy_start_s", "copy_end_s", "original_start_s",
-    "original_end_s", "expected_verdict",
-)  # fmt: skip
 SIBLING = "sibling"
 NOT_FOUND = "not found"
 _SIBLING_OVERLAP_S = 0.5
-Pair = tuple[str, str]
-Spans = Sequence[tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class KnownPair:
-    """A pair of the truth, with its stretches in both videos' seconds."""
-
-    copy_id: str
-    original_id: str
-    kind: str
-    verdict: str
-    copy_spans: tuple[tuple[float, float], ...]
-    original_spans: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class FoundPair:
-    """A pair of the table, with its segments in both videos' seconds."""
-
-    copy_id: str
-    original_id: str
-    verdict: str
-    score: float
-    copy_spans: tuple[tuple[float, float], ...]
-    original_spans: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -134,59 +104,6 @@ class Evaluation:
         """The kind of copy of which the smallest share was found; None without copies."""
         copied = [kind for kind in self.kinds if kind.copies]
         return min(copied, key=lambda kind: kind.found_copies / kind.copies, default=None)
-
-
-def known_pairs(rows: Iterable[Mapping[str, str]]) -> list[KnownPair]:
-    """Pairs from the rows of a truth file (`TRUTH_COLUMNS`), stretches of a pair put together.
-
-    Raises ValueError for a column that is missing, a time that is no number, or a verdict that is
-    unknown, naming the row.
-    """
-    gathered: dict[Pair, list[Mapping[str, str]]] = defaultdict(list)
-    for number, row in enumerate(rows, start=2):
-        _check_row(row, number)
-        gathered[row["copy_id"], row["original_id"]].append(row)
-    return [_known(pair, own) for pair, own in gathered.items()]
-
-
-def _check_row(row: Mapping[str, str], number: int) -> None:
-    lacking = [name for name in TRUTH_COLUMNS if row.get(name) in (None, "")]
-    if lacking:
-        raise ValueError(f"line {number}: no value in column {lacking[0]}")
-    if row["expected_verdict"] not in VERDICTS:
-        raise ValueError(
-            f"line {number}: expected_verdict is {row['expected_verdict']!r}, "
-            f"not one of {', '.join(VERDICTS)}"
-        )
-    for name in TRUTH_COLUMNS[3:7]:
-        try:
-            float(row[name])
-        except ValueError:
-            raise ValueError(f"line {number}: {name} is {row[name]!r}, not seconds") from None
-
-
-def _known(pair: Pair, rows: Sequence[Mapping[str, str]]) -> KnownPair:
-    spans = [
-        tuple((float(row[f"{side}_start_s"]), float(row[f"{side}_end_s"])) for row in rows)
-        for side in ("copy", "original")
-    ]
-    first = rows[0]
-    return KnownPair(*pair, first["kind"], first["expected_verdict"], spans[0], spans[1])
-
-
-def found_pairs(rows: Iterable[Mapping[str, Any]]) -> list[FoundPair]:
-    """Pairs from rows with the columns of ``duplicate_pairs``."""
-    return [
-        FoundPair(
-            str(row["copy_id"]),
-            str(row["original_id"]),
-            str(row["verdict"]),
-            float(row["score"]),
-            tuple(zip(row["copy_starts_s"], row["copy_ends_s"], strict=True)),
-            tuple(zip(row["original_starts_s"], row["original_ends_s"], strict=True)),
-        )
-        for row in rows
-    ]
 
 
 def evaluate(
@@ -368,76 +285,3 @@ def total_seconds(spans: Spans) -> float:
 def seconds_in_common(one: Spans, other: Spans) -> float:
     """Length of what two unions have in common."""
     return sum(max(0.0, min(b, d) - max(a, c)) for a, b in merged(one) for c, d in merged(other))
-
-
-def as_dict(result: Evaluation) -> dict[str, Any]:
-    """The figures as plain numbers, lists and dicts, for JSON."""
-    counts = {
-        name: _plain(getattr(result, name))
-        for name in ("visual", "final", "identity", "copy_seconds", "original_seconds")
-    }
-    verdicts = [
-        {"expected": expected, "found": found, "pairs": pairs}
-        for (expected, found), pairs in sorted(result.verdicts.items())
-    ]
-    kinds = [dict(vars(kind)) for kind in result.kinds]
-    others = ("siblings", "sibling_conflicts", "ignored", "backwards")
-    hardest = result.hardest
-    return {
-        **counts,
-        "kinds": kinds,
-        "hardest_kind": None if hardest is None else hardest.kind,
-        "verdicts": verdicts,
-        "wrong_pairs": [[one.copy_id, one.original_id, one.verdict] for one in result.wrong_pairs],
-        "missed_pairs": [[one.copy_id, one.original_id, one.kind] for one in result.missed_pairs],
-        **{name: getattr(result, name) for name in others},
-    }
-
-
-def _plain(counts: Counts) -> dict[str, float]:
-    shares = {name: round(getattr(counts, name), 4) for name in ("precision", "recall", "f1")}
-    return {**{name: round(value, 3) for name, value in vars(counts).items()}, **shares}
-
-
-def as_text(result: Evaluation, with_pairs: bool = True) -> str:
-    """The figures as a table for people; ``with_pairs`` names the pairs that are wrong."""
-    lines = [f"{'':<26}precision  recall     F1    right  wrong  missed"]
-    names = (
-        ("visual", "pairs that share pictures"),
-        ("final", "copies"),
-        ("identity", "copies, original named"),
-        ("copy_seconds", "seconds of the copy"),
-        ("original_seconds", "seconds of the original"),
-    )
-    lines += [f"{title:<26}{_figures(getattr(result, name))}" for name, title in names]
-    lines += ["", f"{'kind':<34}pairs  pictures   copies   wrong: pictures  copies"]
-    lines += [_kind_line(kind) for kind in result.kinds]
-    if result.hardest is not None:
-        share = f"{result.hardest.found_copies} of {result.hardest.copies}"
-        lines += [f"smallest share found: {result.hardest.kind}, {share}"]
-    lines += ["", f"{'expected':<32}{'found':<32}pairs"]
-    lines += [f"{a:<32}{b:<32}{n:>5}" for (a, b), n in sorted(result.verdicts.items())]
-    lines += [
-        "",
-        f"not counted: {result.siblings} pairs of copies of one original "
-        f"({result.sibling_conflicts} in conflict), {result.ignored} ignored pairs; "
-        f"found backwards: {result.backwards}",
-    ]
-    if with_pairs:
-        lines += [
-            f"wrong   {o.copy_id} -> {o.original_id}  {o.verdict}" for o in result.wrong_pairs
-        ]
-        lines += [f"missed  {o.copy_id} -> {o.original_id}  {o.kind}" for o in result.missed_pairs]
-    return "\n".join(lines)
-
-
-def _figures(counts: Counts) -> str:
-    shares = f"{counts.precision:>9.3f}{counts.recall:>8.3f}{counts.f1:>7.3f}"
-    return f"{shares}{counts.right:>9.0f}{counts.wrong:>7.0f}{counts.missed:>8.0f}"
-
-
-def _kind_line(kind: KindCounts) -> str:
-    pictured = f"{kind.found_pictured}/{kind.pictured}" if kind.pictured else "-"
-    copies = f"{kind.found_copies}/{kind.copies}" if kind.copies else "-"
-    wrong = f"{kind.wrong_pictured:>17}{kind.wrong_copies:>8}"
-    return f"{kind.kind:<34}{kind.pairs:>5}{pictured:>10}{copies:>9}{wrong}"

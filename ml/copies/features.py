@@ -2,9 +2,8 @@
 
 SIFT (Lowe 2004) finds places that look the same after scaling, turning, cropping and covering a
 part of the picture; RootSIFT (Arandjelovic and Zisserman, CVPR 2012) makes Euclidean distance
-between their descriptors behave like the Hellinger distance. The hash is PDQ's DCT hash, but with
-the signs of the coefficients instead of their median as the threshold: mirroring and quarter turns
-then are exact operations on its bits.
+between their descriptors behave like the Hellinger distance. The hash (``picture_hash``) finds
+pictures that have too few such places.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ml.copies.evidence import F32, U8, Pictures
+from ml.copies.picture_hash import hash_and_detail, mirrored_hashes
 from ml.schemas import COPY_DESCRIPTORS
 
 # Raise it when the same picture would be described otherwise: all frames are then described anew.
@@ -36,10 +36,6 @@ CELLS = 8
 REPEATED_STRENGTH = 0.1
 # RootSIFT of 8-bit SIFT is at most 1; times 512 it fills a byte for all but single-edged patches.
 UNIT = 512.0
-HASH_SIDE = 16
-THUMBNAIL_SIDE = 64
-# An orthonormal DCT keeps the size of noise: compression leaves 1 to 3 luma steps in a thumbnail.
-CERTAIN_FREQUENCY = 8.0
 ROWS_PER_BATCH = 64
 # Frames that wait for a worker or for the consumer, for each worker: 4 of 768 px are 0.4 MB.
 FRAMES_AHEAD = 4
@@ -86,12 +82,12 @@ def _describe_luma(luma: Any, max_features: int, side_px: int) -> FrameDescripti
     keypoints = [keypoints[i] for i in _selection(keypoints, max_features)]
     if keypoints:
         keypoints, found = sift.compute(small, keypoints)
-    frequencies = _frequencies(_thumbnail(luma))
+    picture_hash, detail = hash_and_detail(luma)
     return FrameDescription(
         _geometry(keypoints, max(small.shape)) if keypoints else np.zeros((0, 4), np.float32),
         root_sift(found) if keypoints else np.zeros((0, 128), np.uint8),
-        _dct_hash(frequencies),
-        _detail(frequencies),
+        picture_hash,
+        detail,
     )
 
 
@@ -170,62 +166,6 @@ def root_sift(descriptors: npt.NDArray[Any]) -> U8:
 def unit_vectors(descriptors: U8) -> F32:
     """RootSIFT ``[n, 128]`` as bytes back to float32 of length 1, but for rounding."""
     return np.multiply(descriptors, np.float32(1 / UNIT), dtype=np.float32)
-
-
-# ---------------------------------------------------------------- the hash
-
-
-def _thumbnail(luma: Any) -> F32:
-    import cv2
-
-    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _frequencies(thumbnail: F32) -> F32:
-    """float32[16, 16]: the lowest frequencies down and across, without the constant ones."""
-    import cv2
-
-    lowest = slice(1, HASH_SIDE + 1)
-    return np.asarray(cv2.dct(thumbnail), np.float32)[lowest, lowest]
-
-
-def _dct_hash(frequencies: F32) -> U8:
-    return np.packbits(frequencies > 0)
-
-
-def _detail(frequencies: F32) -> float:
-    """The share of the hash's bits that are not noise.
-
-    PDQ sums the steps between neighbouring pixels instead, and so trusts the hash of a brick
-    wall: two walls of one period were 27 bits apart. Here they have 0, real frames .31 or more.
-    """
-    return float((np.abs(frequencies) > CERTAIN_FREQUENCY).mean())
-
-
-def _odd_frequencies() -> npt.NDArray[np.bool_]:
-    return np.arange(1, HASH_SIDE + 1) % 2 == 1
-
-
-def mirrored_hashes(hashes: U8) -> U8:
-    """The hashes ``uint8[n, 32]`` of the same pictures shown left for right, exactly.
-
-    A cosine of odd frequency changes its sign when it is mirrored, one of even frequency does not.
-    """
-    mask = np.packbits(np.tile(_odd_frequencies(), (HASH_SIDE, 1)))
-    return hashes ^ mask
-
-
-def turned_hashes(hashes: U8, quarter_turns: int) -> U8:
-    """The hashes ``uint8[n, 32]`` of the same pictures turned clockwise, exactly.
-
-    A quarter turn clockwise is a transposition and then a mirroring; the hash is of a square.
-    """
-    for _ in range(quarter_turns % 4):
-        bits = np.unpackbits(hashes, axis=1).reshape(-1, HASH_SIDE, HASH_SIDE)
-        turned = np.packbits(bits.transpose(0, 2, 1).reshape(-1, HASH_SIDE**2), axis=1)
-        hashes = mirrored_hashes(turned)
-    return hashes
 
 
 # ---------------------------------------------------------------- many pictures

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ml.copies.evaluate import Evaluation, FoundPair, Pair
+    from ml.copies.evaluate import Evaluation
+    from ml.copies.pair_rows import FoundPair, Pair
     from ml.people.evaluate import Appearance
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -40,7 +41,7 @@ def copies(truth: Path, queries: Path | None, as_json: bool) -> None:
     --queries (video_id, kind) false alarms are counted by kind, and pairs with a video that is in
     neither file are left out; without it every pair of the tables counts.
     """
-    from ml.copies.evaluate import as_dict, as_text
+    from ml.copies.evaluation_report import as_dict, as_text
 
     result = _evaluated(truth, queries)
     click.echo(json.dumps(as_dict(result), indent=1) if as_json else as_text(result))
@@ -115,7 +116,8 @@ def _found_appearance(
 
 
 def _evaluated(truth: Path, queries: Path | None) -> Evaluation:
-    from ml.copies.evaluate import TRUTH_COLUMNS, evaluate, known_pairs
+    from ml.copies.evaluate import evaluate
+    from ml.copies.pair_rows import TRUTH_COLUMNS, known_pairs
 
     rows = _rows(truth, TRUTH_COLUMNS)
     try:
@@ -153,7 +155,7 @@ def _ignored(truth: Path) -> set[Pair]:
 
 
 def _found_pairs() -> list[FoundPair]:
-    from ml.copies.evaluate import found_pairs
+    from ml.copies.pair_rows import found_pairs
 
     rows = _query(f"SELECT {', '.join(_FOUND_COLUMNS)} FROM duplicate_pairs")
     return found_pairs([dict(zip(_FOUND_COLUMNS, row, strict=True)) for row in rows])

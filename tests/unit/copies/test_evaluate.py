@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,52 +13,16 @@ from assets.tables.load import load_batch, replace_table
 from ml.copies.evaluate import (
     COPY_VERDICTS,
     Counts,
-    FoundPair,
-    as_dict,
-    as_text,
     evaluate,
-    found_pairs,
-    known_pairs,
     merged,
     seconds_in_common,
     total_seconds,
 )
+from ml.copies.pair_rows import found_pairs, known_pairs
 from samples.copies import COPIES
 from samples.truth import PAIR_COLUMNS, pair_rows
+from tests.unit.copies.known import ALL_FOUND, OTHER_AUDIO, TRUTH, found, truth
 from tests.unit.tables.small_library import BATCH, record_batch
-
-OTHER_AUDIO, OTHER_VIDEO = "hard_same_video_other_audio", "hard_other_video_same_audio"
-
-
-def truth(*rows: tuple[object, ...]) -> list[dict[str, str]]:
-    """Rows of pairs.csv: copy, original, kind, four times, verdict."""
-    return [dict(zip(PAIR_COLUMNS, map(str, row), strict=True)) for row in rows]
-
-
-def found(
-    copy: str,
-    original: str,
-    verdict: str = "duplicate",
-    score: float = 0.9,
-    spans: Sequence[tuple[float, float]] = ((0, 10),),
-) -> FoundPair:
-    return FoundPair(copy, original, verdict, score, tuple(spans), tuple(spans))
-
-
-TRUTH = known_pairs(
-    truth(
-        ("a1", "a", "mirrored", 0, 10, 0, 10, "duplicate"),
-        ("b1", "b", "inserted", 2, 8, 0, 6, "partial"),
-        ("c1", "c", "other_speech", 0, 10, 0, 10, OTHER_AUDIO),
-        ("d1", "d", "same_sound", 0, 10, 0, 10, OTHER_VIDEO),
-    )
-)
-ALL_FOUND = [
-    found("a1", "a"),
-    found("b1", "b", "partial", spans=[(2, 8)]),
-    found("c1", "c", OTHER_AUDIO),
-    found("d1", "d", OTHER_VIDEO),
-]
 
 
 def test_finding_every_pair_with_its_verdict_is_perfect() -> None:
@@ -215,30 +178,6 @@ def test_intervals_that_overlap_count_once() -> None:
     assert merged(spans) == [(0, 3), (5, 6)]
     assert total_seconds(spans) == 4
     assert seconds_in_common(spans, [(2.5, 5.5), (5.2, 9)]) == pytest.approx(1.5)
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        (("a1", "a", "x", 0, "", 0, 1, "partial"), "line 2: no value in column copy_end_s"),
-        (("a1", "a", "x", 0, "ten", 0, 1, "partial"), "copy_end_s is 'ten', not seconds"),
-        (("a1", "a", "x", 0, 1, 0, 1, "maybe"), "expected_verdict is 'maybe', not one of"),
-    ],
-)
-def test_wrong_row_is_named(row: tuple[object, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        known_pairs(truth(row))
-
-
-def test_figures_are_the_same_as_text_and_as_json() -> None:
-    result = evaluate(TRUTH, [*ALL_FOUND[1:], found("n", "a")], {"n": "unrelated", "a": "x"})
-    plain = json.loads(json.dumps(as_dict(result)))
-    assert plain["final"] == {
-        "right": 1, "wrong": 1, "missed": 1, "precision": 0.5, "recall": 0.5, "f1": 0.5,
-    }  # fmt: skip
-    text = as_text(result)
-    assert "copies                        0.500   0.500  0.500" in text
-    assert "wrong   n -> a  duplicate" in text and "missed  a1 -> a  mirrored" in text
 
 
 def truth_file(folder: Path, text: str) -> Path:

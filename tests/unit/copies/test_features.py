@@ -16,13 +16,7 @@ from ml.copies import features
 from ml.copies.evidence import Pictures
 from ml.copies.features import FrameDescriber, FrameDescription, describe_picture
 from ml.schemas import COPY_DESCRIPTORS, FRAMES
-from samples.photographs import photograph
-
-WIDTH, HEIGHT = 320, 180
-
-
-def picture(name: str) -> np.ndarray:
-    return cv2.resize(photograph(name), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+from tests.unit.copies.photographs import HEIGHT, WIDTH, bits_apart, picture
 
 
 def jpeg(rgb: np.ndarray) -> bytes:
@@ -49,10 +43,6 @@ def frames(*pictures: np.ndarray | bytes, video_id: str = "v") -> pa.RecordBatch
 
 def described(*pictures: np.ndarray) -> Pictures:
     return features.pictures_of(FrameDescriber().describe(iter([frames(*pictures)])))
-
-
-def bits_apart(one: np.ndarray, other: np.ndarray) -> int:
-    return int(np.unpackbits(one ^ other).sum())
 
 
 def near(one: FrameDescription | Pictures, other: FrameDescription | Pictures) -> np.ndarray:
@@ -156,13 +146,6 @@ def test_mirroring_twice_changes_nothing() -> None:
     assert np.array_equal(twice.descriptors, once.descriptors)
     assert np.array_equal(twice.hashes, once.hashes)
     assert np.allclose(twice.geometry[:, :3], once.geometry[:, :3], atol=1e-6)
-
-
-@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_turned_hash_is_that_of_the_turned_picture(quarter_turns: int) -> None:
-    plain = describe_picture(picture("china")).hash[None]
-    turned = describe_picture(np.ascontiguousarray(np.rot90(picture("china"), -quarter_turns))).hash
-    assert bits_apart(features.turned_hashes(plain, quarter_turns), turned) <= 2
 
 
 def test_first_features_are_spread_although_a_caption_is_sharper() -> None:
