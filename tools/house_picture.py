@@ -20,7 +20,7 @@ _COLOURS = {
     "sql": ("#f0f0f0", "#777777"),
     "samples": ("#f0f0f0", "#777777"),
 }
-# Rooms whose modules say little by their names: so many files.
+# Of a room without modules.
 _COUNTED = {"sql": "statements: schema, load, views, queries"}
 
 
@@ -50,13 +50,14 @@ def drawn(root: Path) -> str:
 
 
 def _contents(root: Path) -> dict[str, list[str]]:
-    """Each room's modules, by their own names."""
+    """Each room's modules and rooms within, by their own names."""
     found: dict[str, list[str]] = {room: [] for rooms in FLOORS for room in rooms}
     for module, path in modules(root).items():
         room = room_of(module)
         if room and path.name != "__init__.py" and module != room:
-            found[room].append(module.removeprefix(f"{room}."))
-    return {room: [_COUNTED[room]] if room in _COUNTED else names for room, names in found.items()}
+            found[room].append(module.removeprefix(f"{room}.").partition(".")[0])
+    found |= {room: [text] for room, text in _COUNTED.items()}
+    return {room: list(dict.fromkeys(names)) for room, names in found.items()}
 
 
 def _placed(contents: Mapping[str, Sequence[str]]) -> Iterator[_Box]:

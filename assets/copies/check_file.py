@@ -105,7 +105,7 @@ def decoded(task: Reading) -> tuple[Extracted, dict[str, float]]:
 def described(read: Reading, media: Extracted, describer: FrameDescriber) -> Evidence:
     """The file as the library's videos are described."""
     from assets.copies.pairs import evidence_of
-    from ml.copies.sound_bands import SoundFingerprinter
+    from ml.copies.sound.bands import SoundFingerprinter
     from ml.media.spool import spooled
 
     frames, motion, audio = (spooled(read.folder, name) for name in ("frames", "motion", "audio"))

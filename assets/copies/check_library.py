@@ -24,7 +24,7 @@ from assets.stores.storage import Storage
 from ml.copies.features import FrameDescriber
 from ml.copies.picture_index import PictureIndex
 from ml.copies.picture_segments import read_manifest
-from ml.copies.sound_bands import SoundFingerprinter
+from ml.copies.sound.bands import SoundFingerprinter
 from ml.copies.sound_index import SoundIndex
 from ml.copies.verdicts import Verdict
 from ml.indexes.files import MANIFEST, IndexDamaged

@@ -26,7 +26,7 @@ def motion_of(rows: Iterable[pa.RecordBatch]) -> Motion | None:
     Where the pictures begin later than 0 (the sound began first), the first thumbnail is repeated,
     so that thumbnail i is shown at ``i / fps``.
     """
-    from ml.media.extract import decode_motion
+    from ml.media.rows import decode_motion
 
     fps, parts, count = 0.0, [], 0
     for row in (row for batch in rows for row in batch.to_pylist()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from samples.scenes import photograph
+from samples.photographs import photograph
 
 WIDTH, HEIGHT = 320, 180
 

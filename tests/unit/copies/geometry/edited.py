@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.copies.evidence import FrameMatches, Pictures
 from ml.copies.features import describe_picture
-from samples.scenes import photograph
+from samples.photographs import photograph
 
 WIDTH, HEIGHT = 480, 270
 NAMES = ("china", "coffee", "motorcycle", "flower", "astronaut")
