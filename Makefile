@@ -79,6 +79,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faces
 	$(BIN)/python -m benchmarks.people
 	$(BIN)/python -m benchmarks.cluster --largest 100000
+	$(BIN)/python -m benchmarks.validity
 	$(BIN)/python -m benchmarks.tags
 	$(BIN)/python -m benchmarks.tags_zero_shot
 	$(BIN)/python -m benchmarks.search

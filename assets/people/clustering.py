@@ -13,7 +13,15 @@ import dagster as dg
 import numpy as np
 
 from assets.clustering import given_names
-from assets.clustering.clustered import Items, asked_to_recluster, change_rows, check, gather, told
+from assets.clustering.clustered import (
+    Items,
+    asked_to_recluster,
+    change_rows,
+    check,
+    gather,
+    separation_check,
+    told,
+)
 from assets.clustering.given_names import PERSON, Given
 from assets.clustering.pictures import contact_sheet_svg, markdown_image
 from assets.clustering.store import StoredClustering, fingerprint_of, load, save
@@ -34,11 +42,14 @@ if TYPE_CHECKING:
 
 FOLDER = "people"
 _ALONE_CHECK, _LARGE_CHECK = "few_persons_are_seen_once", "no_person_is_suspiciously_large"
-_KNOWN_CHECK = "known_people_are_usable"
+_KNOWN_CHECK, _SEPARATED_CHECK = "known_people_are_usable", "people_are_separated"
 # A platform's library has mostly people who appear once; nobody at all twice is a recogniser that
 # fails. One person in every third video is a presenter in a small library and a mistake in a
 # large one.
 _MOST_ALONE, _MOST_OF_ONE, _FEWEST = 0.98, 0.3, 100
+# Made-up people have .39 to .59 and twelve real ones .55; where most are cut in halves it is .18 at
+# most, and with persons shuffled among people -.02 at most.
+_LEAST_VALIDITY = 0.25
 # Somebody whom only a picture tells: half as sure as one whom other videos show too.
 _SURE_BY_PICTURE = 0.5
 # Raise when the same persons would give other people.
@@ -65,6 +76,12 @@ VERSION = "2"
             _KNOWN_CHECK,
             asset=["clickhouse", PEOPLE.name],
             description="Every picture in known_people shows one clear face.",
+        ),
+        dg.AssetCheckSpec(
+            _SEPARATED_CHECK,
+            asset=["clickhouse", PEOPLE.name],
+            description=f"People are apart: their mean validity (DBCV, -1 to 1) is at least "
+            f"{_LEAST_VALIDITY}.",
         ),
     ],
 )
@@ -309,7 +326,9 @@ def _result(name: str, shown: Shown, stored: StoredClustering) -> dg.Materialize
 
 
 def _checks(stored: StoredClustering, shown: Shown) -> list[dg.AssetCheckResult]:
-    members = stored.clustering.members
+    clustering = stored.clustering
+    members = clustering.members
+    names = {int(p["person_id"]): str(p["name"]) for p in shown.people if not p["hidden"]}
     few, problems = len(members.keys) < _FEWEST, stored.extra["known"]["problems"]
     alone = float((members.ids < 0).mean()) if len(members.keys) else 0.0
     videos = len({video_of(key) for key in members.keys})
@@ -318,4 +337,5 @@ def _checks(stored: StoredClustering, shown: Shown) -> list[dg.AssetCheckResult]
         check(PEOPLE.name, _ALONE_CHECK, few or alone <= _MOST_ALONE, share=alone),
         check(PEOPLE.name, _LARGE_CHECK, few or not large, large=dg.MetadataValue.json(large)),
         check(PEOPLE.name, _KNOWN_CHECK, not problems, problems=dg.MetadataValue.json(problems)),
+        separation_check(PEOPLE.name, _SEPARATED_CHECK, clustering, _LEAST_VALIDITY, names),
     ]

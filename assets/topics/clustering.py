@@ -13,7 +13,15 @@ import dagster as dg
 import numpy as np
 
 from assets.clustering import given_names
-from assets.clustering.clustered import Items, asked_to_recluster, change_rows, check, gather, told
+from assets.clustering.clustered import (
+    Items,
+    asked_to_recluster,
+    change_rows,
+    check,
+    gather,
+    separation_check,
+    told,
+)
 from assets.clustering.given_names import TOPIC, Given
 from assets.clustering.pictures import markdown_image, topic_map_svg
 from assets.clustering.store import StoredClustering, fingerprint_of, load, save
@@ -33,9 +41,13 @@ if TYPE_CHECKING:
 
 FOLDER = "topics"
 _NONE_CHECK, _LARGE_CHECK = "few_videos_belong_to_none", "no_topic_is_suspiciously_large"
+_SEPARATED_CHECK = "topics_are_separated"
 # Of small libraries of five to ten themes a fifth belong to none; one of which more than half does
 # is not told by its topics. Of fewer videos neither share says anything.
 _MOST_NONE, _MOST_OF_ONE, _FEWEST = 0.5, 0.5, 30
+# Generated libraries of 500 and 1,500 videos have .11 to .21; with their topics cut in halves -.47
+# to .00, with videos shuffled among topics -.61 to -.32.
+_LEAST_VALIDITY = 0.05
 # Raise when the same vectors would give other topics or names.
 VERSION = "4"
 
@@ -57,6 +69,12 @@ VERSION = "4"
             _LARGE_CHECK,
             asset=["clickhouse", TOPICS.name],
             description=f"No topic holds more than {_MOST_OF_ONE:.0%} of the videos.",
+        ),
+        dg.AssetCheckSpec(
+            _SEPARATED_CHECK,
+            asset=["clickhouse", TOPICS.name],
+            description=f"Topics are apart: their mean validity (DBCV, -1 to 1) is at least "
+            f"{_LEAST_VALIDITY}. Videos that joined blur it, `kadr recluster` finds topics anew.",
         ),
     ],
 )
@@ -273,7 +291,9 @@ def _checks(clustering: "Clustering", given: list[Facts]) -> list[dg.AssetCheckR
     none = float((ids < 0).sum()) / n
     large = {t["name"]: t["size"] for t in given if t["size"] > _MOST_OF_ONE * n}
     few = len(ids) < _FEWEST
+    names = {int(t["topic_id"]): str(t["name"]) for t in given}
     return [
         check(TOPICS.name, _NONE_CHECK, few or none <= _MOST_NONE, share=none, videos=len(ids)),
         check(TOPICS.name, _LARGE_CHECK, few or not large, large=dg.MetadataValue.json(large)),
+        separation_check(TOPICS.name, _SEPARATED_CHECK, clustering, _LEAST_VALIDITY, names),
     ]

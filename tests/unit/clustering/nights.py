@@ -106,6 +106,12 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
 
 
+def figures(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    """What a check says beside passed or not."""
+    (found,) = (e for e in result.get_asset_check_evaluations() if e.check_name == name)
+    return {key: value.value for key, value in found.metadata.items()}
+
+
 def theme(
     name: str, word: str, count: int, place: int, seed: int = 0
 ) -> dict[str, tuple[np.ndarray, str]]:

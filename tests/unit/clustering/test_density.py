@@ -62,6 +62,28 @@ def test_graph_of_all_pairs_gives_what_scikit_learn_gives(least: int, min_sample
     np.testing.assert_allclose(probabilities, sure, atol=1e-4)
 
 
+@pytest.mark.parametrize("least", [2, 5, 12])
+@pytest.mark.parametrize("spread", [0.5, 0.8])
+def test_hierarchy_finds_what_the_condensed_tree_of_the_hdbscan_package_holds(
+    least: int, spread: float
+) -> None:
+    from hdbscan._hdbscan_linkage import label
+    from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
+    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.spatial.distance import pdist, squareform
+
+    z, _ = themes(sizes=(150, 90, 60, 40, 25, 15), spread=spread)
+    tree = minimum_spanning_tree(squareform(pdist(z.astype(np.float64)))).tocoo()
+    order = np.argsort(tree.data)
+    edges, lengths = np.stack(tree.coords, axis=1)[order], tree.data[order]
+    condensed = condense_tree(label(np.c_[edges, lengths]), least)
+    theirs, sure, _ = get_clusters(condensed, compute_stability(condensed))
+    labels, probabilities = forest_clusters(len(z), edges, lengths, least)
+    assert theirs.max() > 0
+    np.testing.assert_array_equal(by_falling_size(labels), by_falling_size(theirs))
+    np.testing.assert_allclose(probabilities, sure, atol=1e-6)
+
+
 def test_smoothed_density_of_all_pairs_differs_in_ties_alone() -> None:
     z, _ = themes(spread=0.8)
     exact, _ = density_clusters(z, 7, min_samples=5)

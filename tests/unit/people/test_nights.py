@@ -14,10 +14,11 @@ from assets.clustering.given_names import PERSON, Given
 from assets.people.clustering import republish
 from assets.people.tables import video_of
 from ml.clustering.stable import Members
+from ml.people.clustering import Clustering
 from ml.people.known import Known
 from ml.people.newcomers import waits_for_a_name
 from ml.vectors import ModelMismatch
-from tests.unit.clustering.nights import Nights, checks, message, seen
+from tests.unit.clustering.nights import Nights, checks, figures, message, seen
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 # Anna (0) in three videos, Boris (1) in two, five others in one each.
@@ -299,6 +300,27 @@ def test_known_people_name_who_they_show_and_bad_pictures_are_told(tmp_path: Pat
     assert "known_people/Nobody/1.jpg shows no face" in said
     assert "known_people/Two/1.jpg shows two faces" in said
     assert "known_people/Broken/1.jpg cannot be read" in said
+
+
+def test_check_tells_how_far_people_are_apart(nights: Nights) -> None:
+    said = figures(nights.run("people"), "people_are_separated")
+    assert 0.8 < said["validity"] < 1
+    assert set(said["least_separated"]) == {"0", "1"}
+
+
+def test_persons_shuffled_among_people_fail_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shuffled(x: np.ndarray, *_: object, **__: object) -> Clustering:
+        labels = np.random.default_rng(0).permutation(np.arange(len(x)) % 20)
+        return Clustering(labels, np.ones(len(x), np.float32))
+
+    nights = Nights(tmp_path)
+    nights.persons(FIRST, [seen(f"v{n}-{no}", n) for n in range(20) for no in range(6)])
+    assert checks(nights.run("people"))["people_are_separated"]
+    monkeypatch.setattr("ml.people.clustering.cluster_people", shuffled)
+    result = nights.run("people", recluster=True)
+    assert result.success and not checks(result)["people_are_separated"]
 
 
 def test_suspiciously_frequent_person_fails_the_check(tmp_path: Path) -> None:

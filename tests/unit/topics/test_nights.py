@@ -13,7 +13,7 @@ from assets.clustering.given_names import TOPIC, Given
 from assets.topics.clustering import republish
 from assets.topics.facts import carried_name
 from ml.vectors import ModelMismatch
-from tests.unit.clustering.nights import DIMENSION, Nights, checks, message, theme
+from tests.unit.clustering.nights import DIMENSION, Nights, checks, figures, message, theme
 
 FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-21-001", "2026-11-22-001"
 THEMES = (
@@ -231,6 +231,45 @@ def test_suspiciously_large_topic_and_many_without_one_fail_their_checks(tmp_pat
     nights = Nights(tmp_path)
     nights.titles(FIRST, theme("cats", "kitten", 30, 0) | theme("cars", "engine", 6, 1))
     assert checks(nights.run("topics"))["no_topic_is_suspiciously_large"] is False
+
+
+def test_check_tells_how_far_topics_are_apart_and_what_joined_them(nights: Nights) -> None:
+    said = figures(nights.run("topics"), "topics_are_separated")
+    assert 0.3 < said["validity"] < 1 and said["looked_at"] == 3
+    assert [name.split()[0] for name in sorted(said["least_separated"])] == ["0", "1", "2"]
+    assert any("kitten" in name for name in said["least_separated"])
+    assert "validity_without_joined" not in said
+    nights.titles(SECOND, theme("cars", "engine", 3, 1, seed=1))
+    after = figures(nights.run("topics"), "topics_are_separated")
+    assert after["validity_without_joined"] == pytest.approx(said["validity"])
+    assert after["validity"] != said["validity"]
+
+
+def test_videos_shuffled_among_topics_fail_the_check_and_block_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights = Nights(tmp_path)
+    nights.titles(FIRST, theme("cats", "kitten", 60, 0) | theme("cars", "engine", 50, 1))
+
+    def shuffled(z: np.ndarray, ids: list[str], *_: object) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.repeat([0, 1], [60, len(ids) - 60])
+        return np.random.default_rng(0).permutation(labels), np.ones(len(ids), np.float32)
+
+    assert checks(nights.run("topics"))["topics_are_separated"]
+    monkeypatch.setattr("ml.topics.clustering.cluster", shuffled)
+    result = nights.run("topics", recluster=True)
+    assert result.success
+    assert not checks(result)["topics_are_separated"]
+    assert figures(result, "topics_are_separated")["validity"] < 0
+
+
+def test_topics_of_a_library_with_one_are_compared_with_nothing(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    vector = theme("cats", "kitten", 1, 0)["cats-0-000"]
+    nights.titles(FIRST, {f"v{i}": vector for i in range(6)})
+    result = nights.run("topics")
+    assert checks(result)["topics_are_separated"]
+    assert "nothing to compare" in figures(result, "topics_are_separated")["message"]
 
 
 def test_name_is_carried_on_until_the_topic_has_drifted_away_from_it() -> None:
