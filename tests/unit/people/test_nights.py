@@ -316,7 +316,7 @@ def test_persons_shuffled_among_people_fail_the_check(
         return Clustering(labels, np.ones(len(x), np.float32))
 
     nights = Nights(tmp_path)
-    nights.persons(FIRST, [seen(f"v{n}-{no}", n) for n in range(20) for no in range(6)])
+    nights.persons(FIRST, [seen(f"v{n}-{no}", n) for n in range(20) for no in range(8)])
     assert checks(nights.run("people"))["people_are_separated"]
     monkeypatch.setattr("ml.people.clustering.cluster_people", shuffled)
     result = nights.run("people", recluster=True)

@@ -249,10 +249,10 @@ def test_videos_shuffled_among_topics_fail_the_check_and_block_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights = Nights(tmp_path)
-    nights.titles(FIRST, theme("cats", "kitten", 60, 0) | theme("cars", "engine", 50, 1))
+    nights.titles(FIRST, theme("cats", "kitten", 90, 0) | theme("cars", "engine", 70, 1))
 
     def shuffled(z: np.ndarray, ids: list[str], *_: object) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.repeat([0, 1], [60, len(ids) - 60])
+        labels = np.repeat([0, 1], [90, len(ids) - 90])
         return np.random.default_rng(0).permutation(labels), np.ones(len(ids), np.float32)
 
     assert checks(nights.run("topics"))["topics_are_separated"]
