@@ -45,8 +45,8 @@ _SEPARATED_CHECK = "topics_are_separated"
 # Of small libraries of five to ten themes a fifth belong to none; one of which more than half does
 # is not told by its topics. Of fewer videos neither share says anything.
 _MOST_NONE, _MOST_OF_ONE, _FEWEST = 0.5, 0.5, 30
-# Generated libraries of 500 and 1,500 videos have .11 to .21; with their topics cut in halves -.47
-# to .00, with videos shuffled among topics -.61 to -.32.
+# Generated libraries of 500 and 1,500 videos have .11 to .21; with their topics cut in halves -.52
+# to .00, with videos shuffled among topics -.63 to -.32.
 _LEAST_VALIDITY = 0.05
 # Raise when the same vectors would give other topics or names.
 VERSION = "4"
