@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test pipeline unit test-ui test-cluster ui lint format bench lock clean
+.PHONY: demo test suite pipeline unit test-ui test-cluster ui lint format bench lock clean
 
 # The locks list everything, so they are installed without resolving; torch goes first, by pip and
 # with its own dependencies, because those differ between its CPU and CUDA builds. The rest is put in
@@ -52,9 +52,13 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Side by side: most of the pipeline's tests wait for one process at a time.
-test: lint
-	$(MAKE) -j2 --output-sync=target pipeline unit
+test: $(VENV)/.installed-dev
+	$(MAKE) -j2 --output-sync=target lint suite
+
+# Three workers on two cores: the pipeline's tests wait for processes and servers now and then.
+WORKERS ?= 3
+suite: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/pipeline tests/unit
 
 pipeline: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/pipeline

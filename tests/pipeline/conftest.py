@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from assets.stores.clickhouse import ClickHouse
 from samples.make import make_library
+from tests.made_once import made_once
 
 CLIPS = (
     "space-01",
@@ -31,13 +33,16 @@ CLIPS = (
 )
 # What a step needs for these clips on a busy machine, many times over.
 LIMIT_S = 400.0
+# Where it does not matter what models say.
+OFF = {f"KADR_{channel}_MODEL": "off" for channel in ("SPEECH", "OCR", "VISUAL", "TEXT", "FACES")}
 
 
 @dataclass(frozen=True)
 class Kadr:
-    """The command line on one data folder."""
+    """The command line on one data folder, with settings beside the usual."""
 
     data: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run to the end; what it printed is in ``stdout`` and ``stderr``."""
@@ -90,7 +95,7 @@ class Kadr:
 
     def _environment(self) -> dict[str, str]:
         ours = {k: v for k, v in os.environ.items() if not k.startswith(("KADR_", "DAGSTER_"))}
-        return ours | {"KADR_DATA": str(self.data), "OMP_NUM_THREADS": "1"}
+        return ours | {"KADR_DATA": str(self.data), "OMP_NUM_THREADS": "1", **self.settings}
 
 
 _TABLES = """
@@ -103,18 +108,13 @@ WHERE database = currentDatabase() AND engine != 'View'
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the part of the sample library that these tests use."""
-    return make_library(tmp_path_factory.mktemp("sample"), only=CLIPS)
+    return made_once(tmp_path_factory, "sample", lambda to: make_library(to, only=CLIPS))
 
 
 @pytest.fixture(scope="session")
 def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Kadr:
-    """A library that was ingested without interruption."""
-    kadr = Kadr(tmp_path_factory.mktemp("finished"))
-    kadr.run("ingest", str(sample / "catalogue.csv"))
-    return kadr
-
-
-@pytest.fixture
-def new_kadr(tmp_path: Path) -> Iterator[Callable[[str], Kadr]]:
-    """Makes a command line on an empty data folder."""
-    yield lambda name: Kadr(tmp_path / name)
+    """A library that was ingested without interruption: the worker's own copy of it."""
+    source = str(sample / "catalogue.csv")
+    made = made_once(tmp_path_factory, "finished", lambda to: Kadr(to).run("ingest", source))
+    own = tmp_path_factory.mktemp("library") / "finished"
+    return Kadr(shutil.copytree(made, own, symlinks=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ from assets.stores.tables import TABLES
 from orchestration.definitions import resources
 from orchestration.settings import Settings
 from samples.make import make_library
-from tests.pipeline.conftest import LIMIT_S, Kadr
+from tests.pipeline.conftest import LIMIT_S, OFF, Kadr
 from tests.unit.stores.clickhouse_shim import Shim
 
 # The second is a copy of the first.
 CLIPS = ("pets-01", "copy-muted")
-OFF = {f"KADR_{channel}_MODEL": "off" for channel in ("SPEECH", "OCR", "VISUAL", "TEXT", "FACES")}
 ONE_SENTENCE = "Start ClickHouse again; the same command goes on from here"
 BY_BATCH = [t.name for t in TABLES.values() if t.by_batch and t.with_batch]
 
@@ -30,7 +29,7 @@ BY_BATCH = [t.name for t in TABLES.values() if t.by_batch and t.with_batch]
 class KadrOnServer(Kadr):
     """The command line on a server instead of the embedded engine."""
 
-    shim: Shim
+    shim: Shim = field(kw_only=True)
 
     def ingest(
         self, source: Path, happens: Mapping[str, Callable[[], None]]
@@ -61,9 +60,6 @@ class KadrOnServer(Kadr):
         with ClickHouse(self.shim.url).session("test", read_only=True) as client:
             return [tuple(row) for row in client.query(text).result_rows]
 
-    def _environment(self) -> dict[str, str]:
-        return super()._environment() | OFF | {"KADR_CLICKHOUSE_URL": self.shim.url}
-
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -74,7 +70,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kadr(tmp_path: Path) -> Iterator[KadrOnServer]:
     shim = Shim(tmp_path / "clickhouse")
     shim.start()
-    yield KadrOnServer(tmp_path / "data", shim)
+    yield KadrOnServer(tmp_path / "data", OFF | {"KADR_CLICKHOUSE_URL": shim.url}, shim=shim)
     shim.stop()
 
 

@@ -196,6 +196,8 @@ def test_damaged_kept_rows_are_not_trusted(library: Library, clips: Path) -> Non
 def test_datasets_may_lie_in_an_object_store(
     s3_bucket: Bucket, clips: Path, tmp_path: Path
 ) -> None:
+    small_taxonomy = tmp_path / "tags.csv"  # Kadr's own has 1,190 tags to embed
+    small_taxonomy.write_text("Animals,,\nAnimals,Pets,\nScience,,\n", encoding="utf-8")
     for path in clips.iterdir():
         s3_bucket.put(f"videos/{path.name}", path.read_bytes())
     settings = Settings(
@@ -204,6 +206,8 @@ def test_datasets_may_lie_in_an_object_store(
         storage_options=s3_bucket.options,
         speech_model="off",
         ocr_model="off",
+        faces_model="off",
+        taxonomy=str(small_taxonomy),
         workers=2,
     )
     defs = build_defs(settings)

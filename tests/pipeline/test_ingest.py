@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -156,11 +155,11 @@ def test_sql_only_reads_unless_told_otherwise(finished: Kadr, sample: Path) -> N
     assert finished.query("SELECT count() FROM videos")[0][0] == len(_labels(sample))
 
 
-def test_a_folder_without_videos_is_said_in_one_line(
-    new_kadr: Callable[[str], Kadr], tmp_path: Path
-) -> None:
-    (tmp_path / "notes.txt").write_text("no video")
-    done = new_kadr("empty").run("ingest", str(tmp_path), check=False)
+def test_a_folder_without_videos_is_said_in_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no video")
+    done = Kadr(tmp_path / "empty").run("ingest", str(folder), check=False)
     assert done.returncode == 1
     assert "no video found" in done.stderr
     assert "Traceback" not in done.stderr

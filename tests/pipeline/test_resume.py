@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Kadr
+from tests.pipeline.conftest import OFF, Kadr
 
 # What steps say when they begin to work: all of a batch, and three of the library, whose steps run
 # side by side.
@@ -55,9 +54,9 @@ def test_nothing_new_runs_nothing(finished: Kadr, sample: Path) -> None:
 
 @pytest.mark.timeout(1800)  # a dozen runs, each up to the step where it is killed
 def test_killed_in_step_after_step_gives_the_same_tables(
-    finished: Kadr, sample: Path, new_kadr: Callable[[str], Kadr]
+    finished: Kadr, sample: Path, tmp_path: Path
 ) -> None:
-    kadr, source = new_kadr("killed"), str(sample / "catalogue.csv")
+    kadr, source = Kadr(tmp_path / "killed"), str(sample / "catalogue.csv")
     ended = {s: kadr.interrupt(("ingest", source), s, signal.SIGKILL) for s in STEPS}
     survived = {step for step, code in ended.items() if code != -signal.SIGKILL}
     assert survived <= MAY_BE_DONE, ended
@@ -68,10 +67,8 @@ def test_killed_in_step_after_step_gives_the_same_tables(
         assert _without_batch(ours[table]) == _without_batch(rows), table
 
 
-def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(
-    sample: Path, new_kadr: Callable[[str], Kadr]
-) -> None:
-    kadr, source = new_kadr("interrupted"), str(sample / "clips" / "space-01.mp4")
+def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(sample: Path, tmp_path: Path) -> None:
+    kadr, source = Kadr(tmp_path / "interrupted", OFF), str(sample / "clips" / "space-01.mp4")
     assert kadr.interrupt(("ingest", source), "decode: ", signal.SIGINT) == 130
     kadr.run("ingest", source)
     assert kadr.query("SELECT count() FROM videos WHERE status = 'ok'") == [(1,)]
