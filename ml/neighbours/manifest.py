@@ -1,34 +1,21 @@
-"""The files of a vector index: a manifest that names them, checksums, and one move at the end.
+"""What a vector index is, and the versions of its files.
 
-A folder holds one index. `manifest.json` is written last and in one move, and names the files of
-its version: a reader sees the old index or the new one. The version before stays until the next
-one is written, for readers that are just opening it. One process writes at a time.
+The version before stays until the next one is written, for readers that are just opening it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from hashlib import blake2b
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
+from ml.indexes import files as files_of
+from ml.indexes.files import MANIFEST, FileEntry, IndexDamaged
 
-MANIFEST = "manifest.json"
 # 2: keys with the video and the item in columns.
 FORMAT = 2
 _SUFFIXES = {"index": "faiss", "codes": "faiss", "keys": "arrow", "truth": "arrow"}
-
-
-class IndexDamaged(Exception):
-    """The files of an index are missing or not what its manifest says; says what mends it."""
-
-    def __init__(self, folder: Path, found: str) -> None:
-        super().__init__(
-            f"the index in {folder} can't be used: {found}. It holds nothing that the datasets "
-            "don't: build it anew (update_index with rebuild=True, or delete the folder first)"
-        )
 
 
 @dataclass(frozen=True)
@@ -39,15 +26,6 @@ class BatchEntry:
     start_id: int
     stop_id: int
     left_out: int
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A file of the index beside its manifest."""
-
-    name: str
-    bytes: int
-    blake2b: str
 
 
 @dataclass(frozen=True)
@@ -73,38 +51,6 @@ class Manifest:
     reranked: int = 0
 
 
-@dataclass(frozen=True)
-class Changes:
-    """What brings an index from the batches it holds to the wanted ones, each with a fingerprint.
-
-    Attributes:
-        gone: batches to take out.
-        touched: batches to put in, new or in the place of what was there.
-        counts: added, replaced, removed and unchanged batches.
-    """
-
-    gone: list[str]
-    touched: list[str]
-    counts: dict[str, int]
-
-    @classmethod
-    def between(cls, have: Mapping[str, str], wanted: Mapping[str, str]) -> Changes:
-        """From batch to fingerprint, as held and as wanted."""
-        gone = [name for name in have if name not in wanted]
-        touched = [name for name in sorted(wanted) if have.get(name) != wanted[name]]
-        replaced = sum(name in have for name in touched)
-        counts = {
-            "added": len(touched) - replaced,
-            "replaced": replaced,
-            "removed": len(gone),
-            "unchanged": len(wanted) - len(touched),
-        }
-        return cls(gone, touched, counts)
-
-    def __bool__(self) -> bool:
-        return bool(self.gone or self.touched)
-
-
 def write_version(
     folder: Path,
     writers: Mapping[str, Callable[[Path], None]],
@@ -124,9 +70,9 @@ def write_version(
     for role, write in writers.items():
         path = folder / f"{role}-{version}.{_SUFFIXES[role]}"
         write(path)
-        files[role] = FileEntry(path.name, path.stat().st_size, _checksum(path))
+        files[role] = FileEntry.of(path)
     made = manifest(version, files)
-    _write_manifest(folder, made)
+    files_of.write_manifest(folder, made)
     for found, path in list(_index_files(folder)):
         if found not in (before, version):
             path.unlink()
@@ -145,20 +91,20 @@ def read_manifest(folder: Path | str, *, verify: bool = False) -> Manifest:
             altered. One of an older format has a manifest; see `require_format`.
     """
     folder = Path(folder)
-    try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        raw["batches"] = {name: BatchEntry(**e) for name, e in raw["batches"].items()}
-        raw["files"] = {role: FileEntry(**e) for role, e in raw["files"].items()}
-        manifest = Manifest(**raw)
-    except FileNotFoundError as error:
-        raise IndexDamaged(folder, f"there is no {MANIFEST}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IndexDamaged(folder, f"{MANIFEST} is not a manifest ({error})") from error
+    manifest = files_of.read_manifest(folder, _manifest)
+    if manifest is None:
+        raise IndexDamaged(folder, f"there is no {MANIFEST}")
     if manifest.format > FORMAT:
         raise IndexDamaged(folder, f"it has format {manifest.format}, newer than {FORMAT}")
     for entry in manifest.files.values():
-        _check_file(folder, entry, verify)
+        entry.check(folder, verify=verify)
     return manifest
+
+
+def _manifest(raw: Any) -> Manifest:
+    batches = {name: BatchEntry(**entry) for name, entry in raw["batches"].items()}
+    files = {role: FileEntry(**entry) for role, entry in raw["files"].items()}
+    return Manifest(**{**raw, "batches": batches, "files": files})
 
 
 def require_format(folder: Path, manifest: Manifest) -> None:
@@ -167,47 +113,6 @@ def require_format(folder: Path, manifest: Manifest) -> None:
         raise IndexDamaged(
             folder, f"it has format {manifest.format}, and only format {FORMAT} can be searched"
         )
-
-
-def write_arrow(table: pa.Table, path: Path) -> None:
-    """Uncompressed Arrow, which can be mapped instead of read."""
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-
-
-def read_arrow(path: str) -> pa.Table:
-    with pa.memory_map(path) as source:
-        return pa.ipc.open_file(source).read_all()
-
-
-def _checksum(path: Path) -> str:
-    digest = blake2b(digest_size=16)
-    for block in _blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _blocks(path: Path, size: int = 1 << 20) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(size):
-            yield block
-
-
-def _check_file(folder: Path, entry: FileEntry, verify: bool) -> None:
-    path = folder / entry.name
-    if not path.is_file():
-        raise IndexDamaged(folder, f"{entry.name} is missing")
-    if path.stat().st_size != entry.bytes:
-        found = path.stat().st_size
-        raise IndexDamaged(folder, f"{entry.name} has {found} bytes, not {entry.bytes}")
-    if verify and _checksum(path) != entry.blake2b:
-        raise IndexDamaged(folder, f"{entry.name} was altered: its checksum is another")
-
-
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False), "utf-8")
-    partial.replace(folder / MANIFEST)
 
 
 def _index_files(folder: Path) -> Iterator[tuple[int, Path]]:
