@@ -268,8 +268,10 @@ class _Indexes:
     """The picture index and the sound index over the whole library, built anew."""
 
     def __init__(self, bench: Benchmark) -> None:
-        from ml.copies.picture_index import PictureIndex, update_picture_index
-        from ml.copies.sound_index import SoundIndex, update_sound_index
+        from ml.copies.picture_growth import update_picture_index
+        from ml.copies.picture_index import PictureIndex
+        from ml.copies.sound_growth import update_sound_index
+        from ml.copies.sound_index import SoundIndex
 
         self._bench, self._by_id = bench, {video.video_id: video for video in bench.videos}
         self._folder = tempfile.TemporaryDirectory(dir=bench.folder)

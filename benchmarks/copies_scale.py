@@ -42,13 +42,8 @@ from benchmarks.copies_quantiser import pictures as sample_pictures
 from ml.copies.evidence import Pictures
 from ml.copies.features import describe_picture, mirrored
 from ml.copies.index_features import MIN_FEATURES, PER_FRAME, packed_places
-from ml.copies.picture_index import (
-    HAMMING,
-    READ_LIMIT,
-    PictureIndex,
-    update_picture_index,
-    with_segment,
-)
+from ml.copies.picture_growth import update_picture_index, with_segment
+from ml.copies.picture_index import HAMMING, READ_LIMIT, PictureIndex
 from ml.copies.picture_segments import UNITS, read_manifest, write_manifest, write_segment
 from ml.copies.quantiser import PROBES, Quantiser
 from samples.encode import read_frames

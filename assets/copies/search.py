@@ -160,8 +160,10 @@ def opened_indexes(library: Library, makers: Sequence[str] = ()) -> Iterator[Ind
             on disk of them first. Batches that others made are left out, because descriptions of
             two kinds can't be compared. Without makers the indexes stay as they are.
     """
-    from ml.copies.picture_index import PictureIndex, update_picture_index
-    from ml.copies.sound_index import SoundIndex, update_sound_index
+    from ml.copies.picture_growth import update_picture_index
+    from ml.copies.picture_index import PictureIndex
+    from ml.copies.sound_growth import update_sound_index
+    from ml.copies.sound_index import SoundIndex
     from ml.indexes.files import IndexDamaged
 
     with ExitStack() as stack:

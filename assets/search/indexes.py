@@ -247,7 +247,8 @@ def _one_model(source: Dataset, made: Mapping[str, Ledger]) -> str:
 
 
 def _holds_other_model(folder: Path, model: str) -> bool:
-    from ml.indexes.files import IndexDamaged, read_manifest
+    from ml.indexes.files import IndexDamaged
+    from ml.neighbours.manifest import read_manifest
 
     try:
         return (folder / _MANIFEST).exists() and read_manifest(folder).model != model

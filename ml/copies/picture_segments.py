@@ -12,9 +12,8 @@ segments per factor of four, and every posting is rewritten log4 n times.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.indexes import files
 from ml.indexes.files import IndexDamaged, read_arrow, write_arrow
 
-MANIFEST = "manifest.json"
 # Raise it when postings mean something else: another quantiser, another choice of features.
 FORMAT = 2
 COLUMNS = {"keys": np.uint32, "signatures": np.uint64, "units": np.uint32, "places": np.uint16}
@@ -73,25 +72,19 @@ def read_manifest(folder: Path) -> PictureManifest:
     Raises:
         IndexDamaged: the manifest can't be read.
     """
-    path = folder / MANIFEST
-    if not path.exists():
-        return PictureManifest()
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        if raw["format"] != FORMAT:
-            return PictureManifest(int(raw["format"]), int(raw["next_number"]))
-        raw["segments"] = [SegmentEntry(**entry) for entry in raw["segments"]]
-        manifest = PictureManifest(**raw)
-    except (ValueError, TypeError, KeyError) as error:
-        raise IndexDamaged(folder, f"{MANIFEST} is not a manifest ({error})") from error
-    return manifest
+    return files.read_manifest(folder, _manifest) or PictureManifest()
+
+
+def _manifest(raw: Any) -> PictureManifest:
+    if raw["format"] != FORMAT:
+        return PictureManifest(int(raw["format"]), int(raw["next_number"]))
+    segments = [SegmentEntry(**entry) for entry in raw["segments"]]
+    return PictureManifest(**{**raw, "segments": segments})
 
 
 def write_manifest(folder: Path, manifest: PictureManifest) -> None:
     """Replaces the manifest in one move, then removes the segments that it doesn't name."""
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False), "utf-8")
-    partial.replace(folder / MANIFEST)
+    files.write_manifest(folder, manifest)
     kept = {file for s in manifest.segments for file in segment_files(folder, s.number)}
     for path in _files(folder):
         if path not in kept:

@@ -1,10 +1,6 @@
 """Which videos of the library have sound in common with one: an inverted index of landmarks.
 
-Each batch is a set of files that never change: its words (``ml/copies/sound/landmarks.py``) in
-order, where the postings of each start and in how many videos it is, and 8 bytes a posting, video
-and frame. `manifest.json` names the batches and is replaced in one move at the end, so that a
-reader sees the old index or the new one, and an update that was killed leaves files that the next
-one clears away. A search maps the files.
+A search maps the files that ``ml/copies/sound_growth.py`` writes, a set for each batch.
 
 A query's landmarks vote for (video, reference minus query time), at 19 speeds with the pitch kept
 or shifted. Words in many videos weigh little, and so do the query's seconds that many videos share:
@@ -15,10 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from hashlib import blake2b
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +21,9 @@ import numpy.typing as npt
 from ml.copies.evidence import F32, F64, I32, Candidate, Sound
 from ml.copies.sound.bands import MAKER, RATE_HZ
 from ml.copies.sound.landmarks import BIN, CHANGES, expanded, landmarks, peaks_of
+from ml.copies.sound_growth import SoundBatch, batches_inside, paths_of
 from ml.indexes.files import MANIFEST, IndexDamaged
 
-FORMAT = 1
 MOST_CANDIDATES = 64
 # Postings read for a second of the query at one speed, and at most: the rarest words first, so that
 # a query doesn't grow with the library.
@@ -49,69 +42,6 @@ _SHARED_VOTES = 4.0
 _OFFSETS = 3  # lines named for a video
 
 Int64 = npt.NDArray[np.int64]
-Read = Callable[[str], Iterator[tuple[str, Sound]]]
-
-
-@dataclass(frozen=True)
-class SoundBatch:
-    """What of a batch is inside; its files are named by ``stem``."""
-
-    fingerprint: str
-    stem: str
-    videos: int
-    postings: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class SoundIndexReport:
-    """What an update did, in batches; what is inside now."""
-
-    added: int
-    replaced: int
-    removed: int
-    unchanged: int
-    videos: int
-    postings: int
-    bytes: int
-    seconds: float
-
-
-def update_sound_index(folder: Path, wanted: Mapping[str, str], read: Read) -> SoundIndexReport:
-    """Makes the index hold exactly the wanted batches; those inside already are not read.
-
-    One process writes at a time. Files of the version before stay until the next change, for
-    readers that are just opening it.
-
-    Args:
-        folder: made when missing; an index of other fingerprints, or a damaged one, is made anew.
-        wanted: batch name to a fingerprint of its content.
-        read: from batch name to (video id, sound) of its videos.
-    """
-    started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    before = _inside(folder)
-    after = {}
-    for name in sorted(wanted):
-        have = before.get(name)
-        if have is not None and have.fingerprint == wanted[name] and _is_whole(folder, have):
-            after[name] = have
-        else:
-            after[name] = _write_batch(folder, name, wanted[name], read(name))
-    if after != before or not (folder / MANIFEST).exists():
-        _write_manifest(folder, after)
-        _clear(folder, {b.stem for b in (*before.values(), *after.values())})
-    touched = [name for name in after if after[name] != before.get(name)]
-    return SoundIndexReport(
-        added=sum(name not in before for name in touched),
-        replaced=sum(name in before for name in touched),
-        removed=sum(name not in after for name in before),
-        unchanged=len(after) - len(touched),
-        videos=sum(b.videos for b in after.values()),
-        postings=sum(b.postings for b in after.values()),
-        bytes=sum(b.bytes for b in after.values()),
-        seconds=time.monotonic() - started,
-    )
 
 
 class SoundIndex:
@@ -128,7 +58,7 @@ class SoundIndex:
         Raises:
             IndexDamaged: there is none, it is of other fingerprints, or files are missing.
         """
-        batches = _read_manifest(folder)
+        batches = batches_inside(folder)
         if batches is None:
             raise IndexDamaged(folder, f"there is no {MANIFEST} of {MAKER}")
         try:
@@ -216,7 +146,7 @@ class _Part:
 
     @classmethod
     def open(cls, folder: Path, batch: SoundBatch) -> _Part:
-        paths = _paths(folder, batch.stem)
+        paths = paths_of(folder, batch.stem)
         videos = json.loads(paths["videos"].read_text(encoding="utf-8"))
         words = np.load(paths["words"], mmap_mode="r")
         postings = np.load(paths["postings"], mmap_mode="r")
@@ -338,113 +268,3 @@ def _rarity(in_videos: npt.NDArray[Any], video_count: int) -> F32:
     scale = max(video_count, 100)
     share = np.maximum(in_videos, 1) / scale
     return np.maximum(-np.log(share) / math.log(scale), _LEAST_WEIGHT).astype(np.float32)
-
-
-def _write_batch(
-    folder: Path, name: str, fingerprint: str, videos: Iterator[tuple[str, Sound]]
-) -> SoundBatch:
-    """A file's content follows from the batch alone, and so does its name."""
-    ids: list[str] = []
-    frames: list[int] = []
-    words, owners, times = [], [], []
-    for video_id, sound in videos:
-        found, at = landmarks(peaks_of(sound))
-        words.append(found)
-        owners.append(np.full(len(found), len(ids), np.int32))
-        times.append(np.rint(at).astype(np.int32))
-        ids.append(video_id)
-        frames.append(len(sound.bands))
-    every = _joined_all(words)
-    order = np.argsort(every, kind="stable")
-    owner = _joined_all(owners)[order]
-    postings = np.stack([owner, _joined_all(times)[order]])
-    table = _word_table(every[order], owner)
-    stem = blake2b(f"{MAKER}\0{name}\0{fingerprint}".encode(), digest_size=12).hexdigest()
-    paths = _paths(folder, stem)
-    _save(paths["words"], table)
-    _save(paths["postings"], postings)
-    text = json.dumps({"batch": name, "ids": ids, "frames": frames}, ensure_ascii=False)
-    _replace(paths["videos"], lambda path: path.write_text(text, encoding="utf-8"))
-    size = sum(path.stat().st_size for path in paths.values())
-    return SoundBatch(fingerprint, stem, len(ids), len(every), size)
-
-
-def _word_table(words: I32, owner: I32) -> I32:
-    """int32[3, distinct words + 1]: words, where their postings start, in how many videos."""
-    distinct, starts = np.unique(words, return_index=True)
-    # Within a word the postings are in order of video.
-    begins = np.ones(len(words), np.bool_)
-    begins[1:] = (words[1:] != words[:-1]) | (owner[1:] != owner[:-1])
-    table = np.zeros((3, len(distinct) + 1), np.int32)
-    table[0, :-1], table[1, :-1], table[1, -1] = distinct, starts, len(words)
-    if len(words):
-        table[2, :-1] = np.add.reduceat(begins.astype(np.int32), starts)
-    return table
-
-
-def _joined_all(parts: list[I32]) -> I32:
-    return np.concatenate([np.zeros(0, np.int32), *parts])
-
-
-def _paths(folder: Path, stem: str) -> dict[str, Path]:
-    return {
-        "words": folder / f"{stem}.words.npy",
-        "postings": folder / f"{stem}.postings.npy",
-        "videos": folder / f"{stem}.videos.json",
-    }
-
-
-def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    def write(partial: Path) -> None:
-        with partial.open("wb") as file:
-            np.save(file, array)
-
-    _replace(path, write)
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    write(partial)
-    partial.replace(path)
-
-
-def _read_manifest(folder: Path) -> dict[str, SoundBatch] | None:
-    """The batches inside; None without an index that this code can read."""
-    try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if (raw["format"], raw["model"]) != (FORMAT, MAKER):
-            return None
-        return {name: SoundBatch(**entry) for name, entry in raw["batches"].items()}
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise IndexDamaged(folder, f"{MANIFEST} is not a manifest ({error})") from error
-
-
-def _inside(folder: Path) -> dict[str, SoundBatch]:
-    try:
-        return _read_manifest(folder) or {}
-    except IndexDamaged:
-        return {}
-
-
-def _write_manifest(folder: Path, batches: Mapping[str, SoundBatch]) -> None:
-    raw = {
-        "format": FORMAT,
-        "model": MAKER,
-        "batches": {name: asdict(batches[name]) for name in sorted(batches)},
-    }
-    text = json.dumps(raw, indent=1, ensure_ascii=False)
-    _replace(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _is_whole(folder: Path, batch: SoundBatch) -> bool:
-    paths = _paths(folder, batch.stem).values()
-    return all(p.is_file() for p in paths) and sum(p.stat().st_size for p in paths) == batch.bytes
-
-
-def _clear(folder: Path, stems: set[str]) -> None:
-    """Deletes files of batches that neither this version nor the one before has."""
-    for path in folder.iterdir():
-        if path.name != MANIFEST and path.name.split(".")[0] not in stems:
-            path.unlink()

@@ -12,10 +12,11 @@ How an index lies in a folder stands in ``ml/indexes/files.py``, how recall is m
 grows in ``ml/neighbours/recall.py``.
 """
 
-from ml.indexes.files import IndexDamaged, read_manifest
+from ml.indexes.files import IndexDamaged
 from ml.neighbours.gpu import gpu_count
 from ml.neighbours.index import VectorIndex
 from ml.neighbours.keys import item_key, split_key
+from ml.neighbours.manifest import read_manifest
 from ml.neighbours.options import IndexOptions, IndexReport
 from ml.neighbours.update import update_index
 from ml.vectors import ModelMismatch

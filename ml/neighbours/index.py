@@ -8,21 +8,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ml.indexes.files import (
-    FORMAT,
-    BatchEntry,
-    FileEntry,
-    IndexDamaged,
-    Manifest,
-    read_arrow,
-    read_manifest,
-    require_format,
-    write_arrow,
-    write_version,
-)
+from ml.indexes.files import FileEntry, IndexDamaged, read_arrow, write_arrow
 from ml.neighbours.gpu import device_of
 from ml.neighbours.keys import Keys
 from ml.neighbours.kinds import Among, Exact, IvfRabitq, IvfSq8, read_kind
+from ml.neighbours.manifest import (
+    FORMAT,
+    BatchEntry,
+    Manifest,
+    read_manifest,
+    require_format,
+    write_version,
+)
 from ml.neighbours.options import EXACT, IVF_RABITQ, IVF_SQ8, IndexOptions
 from ml.neighbours.recall import Truth
 from ml.vectors import ModelMismatch, require_finite

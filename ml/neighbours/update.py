@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ml.indexes.files import FORMAT, MANIFEST, Changes, Manifest, read_manifest
+from ml.indexes.changes import Changes
+from ml.indexes.files import MANIFEST
 from ml.neighbours.gpu import device_of
 from ml.neighbours.index import VectorIndex, clean_batch
+from ml.neighbours.manifest import FORMAT, Manifest, read_manifest
 from ml.neighbours.options import EXACT, IndexOptions, IndexReport
 from ml.vectors import ModelMismatch
 

@@ -7,16 +7,16 @@ readers that are just opening it. One process writes at a time.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from ml.indexes import files
 from ml.indexes.files import MANIFEST, FileEntry, IndexDamaged
 
 FORMAT = 1
@@ -65,20 +65,20 @@ def read_manifest(folder: Path | str, *, verify: bool = False) -> LexicalManifes
         IndexDamaged: no index, or files that are missing, cut off or altered.
     """
     folder = Path(folder)
-    try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
-        manifest = LexicalManifest(**raw, files=files)
-        batches = {str(name): str(of) for name, of in manifest.batches.items()}
-    except FileNotFoundError as error:
-        raise IndexDamaged(folder, f"there is no {MANIFEST}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IndexDamaged(folder, f"{MANIFEST} is not a manifest ({error})") from error
+    manifest = files.read_manifest(folder, _manifest)
+    if manifest is None:
+        raise IndexDamaged(folder, f"there is no {MANIFEST}")
     if manifest.format != FORMAT:
         raise IndexDamaged(folder, f"it has format {manifest.format}, this is {FORMAT}")
     for entry in manifest.files:
-        _check_file(folder, manifest.folder_name, entry, verify)
-    return replace(manifest, batches=batches)
+        entry.check(folder, manifest.folder_name, verify=verify)
+    return manifest
+
+
+def _manifest(raw: Any) -> LexicalManifest:
+    batches = {str(name): str(of) for name, of in raw["batches"].items()}
+    entries = tuple(FileEntry(**entry) for entry in raw["files"])
+    return LexicalManifest(**{**raw, "batches": batches, "files": entries})
 
 
 def new_version(folder: Path, before: LexicalManifest | None) -> tuple[int, Path]:
@@ -102,14 +102,12 @@ def files_of(path: Path, before: LexicalManifest | None) -> tuple[FileEntry, ...
         # They are made for their owner alone, the files of segments for everyone.
         (path / name).chmod(0o644)
     names = sorted(p.name for p in path.iterdir() if not p.name.endswith(_LOCK))
-    return tuple(known.get(name) or _entry(path / name) for name in names)
+    return tuple(known.get(name) or FileEntry.of(path / name) for name in names)
 
 
 def publish(folder: Path, manifest: LexicalManifest, before: LexicalManifest | None) -> None:
     """Moves the manifest into place and forgets the versions that no reader can be opening."""
-    partial_path = folder / f"{MANIFEST}.partial"
-    partial_path.write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False), "utf-8")
-    partial_path.replace(folder / MANIFEST)
+    files.write_manifest(folder, manifest)
     kept = {manifest.version, 0 if before is None else before.version}
     for version, path in list(_versions(folder)):
         if version not in kept:
@@ -164,19 +162,3 @@ def _linked(source: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _check_file(folder: Path, within: str, entry: FileEntry, verify: bool) -> None:
-    name, path = f"{within}/{entry.name}", folder / within / entry.name
-    if not path.is_file():
-        raise IndexDamaged(folder, f"{name} is missing")
-    if path.stat().st_size != entry.bytes:
-        raise IndexDamaged(folder, f"{name} has {path.stat().st_size} bytes, not {entry.bytes}")
-    if verify and _entry(path).blake2b != entry.blake2b:
-        raise IndexDamaged(folder, f"{name} was altered: its checksum is another")
-
-
-def _entry(path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    return FileEntry(path.name, path.stat().st_size, checksum)

@@ -23,7 +23,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.indexes.files import MANIFEST, Changes, IndexDamaged
+from ml.indexes.changes import Changes
+from ml.indexes.files import MANIFEST, IndexDamaged
 from ml.search.lexical_files import (
     FORMAT,
     LexicalManifest,

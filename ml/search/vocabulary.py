@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ml.indexes.files import IndexDamaged, write_arrow
+from ml.indexes.files import IndexDamaged, replace_file, write_arrow
 from ml.search.lexical_matching import sound_of
 from ml.search.query import Correction
 from ml.text.lexical import folded
@@ -330,10 +330,8 @@ def write_vocabulary(counts: pa.Table, path: Path | str, made_from: str = "") ->
         "sound_key": [sounds[row].ljust(_KEY_BYTES, b"\0") for row in by_sound],
         "sound_row": by_sound,
     }
-    partial = path.with_name(f"{path.name}.partial")
-    table = pa.table(columns, schema=_SCHEMA)
-    write_arrow(table.replace_schema_metadata({_MADE_FROM: made_from}), partial)
-    partial.replace(path)
+    table = pa.table(columns, schema=_SCHEMA).replace_schema_metadata({_MADE_FROM: made_from})
+    replace_file(path, lambda partial: write_arrow(table, partial))
 
 
 def other_layout(text: str) -> str:

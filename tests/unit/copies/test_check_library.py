@@ -9,8 +9,8 @@ import pytest
 from assets.copies.check_library import opened_indexes
 from assets.copies.check_report import NotSearchable
 from assets.stores.storage import Storage
-from ml.copies.picture_index import update_picture_index
-from ml.copies.sound_index import update_sound_index
+from ml.copies.picture_growth import update_picture_index
+from ml.copies.sound_growth import update_sound_index
 from ml.indexes.files import IndexDamaged
 from tests.unit.copies.checks import BATCH
 from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server

@@ -13,9 +13,10 @@ from ml.copies import picture_segments
 from ml.copies.evidence import Pictures
 from ml.copies.features import mirrored
 from ml.copies.index_features import UNIT_FRAMES, index_features
-from ml.copies.picture_index import PictureIndex, PictureIndexReport, update_picture_index
+from ml.copies.picture_growth import PictureIndexReport, update_picture_index
+from ml.copies.picture_index import PictureIndex
 from ml.copies.quantiser import FILE, Quantiser
-from ml.indexes.files import IndexDamaged
+from ml.indexes.files import MANIFEST, IndexDamaged
 
 Library = dict[str, dict[str, Pictures]]  # batch to video to pictures
 
@@ -324,7 +325,7 @@ def test_many_updates_leave_few_segments(tmp_path: Path) -> None:
     assert report.segments < 2 * picture_segments.MERGE
     files = {p for e in picture_segments.read_manifest(tmp_path).segments
              for p in picture_segments.segment_files(tmp_path, e.number)}  # fmt: skip
-    assert set(tmp_path.iterdir()) == files | {tmp_path / picture_segments.MANIFEST}
+    assert set(tmp_path.iterdir()) == files | {tmp_path / MANIFEST}
 
 
 def test_segments_are_merged_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,16 +345,16 @@ def test_an_interrupted_update_leaves_the_index_as_it_was(
     tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     update(tmp_path, library)
-    manifest = (tmp_path / picture_segments.MANIFEST).read_bytes()
+    manifest = (tmp_path / MANIFEST).read_bytes()
 
     def stop(folder: Path, _: object) -> None:
         raise KeyboardInterrupt
 
     more = {**library, "2026-01-04-001": {"v40": video(40)}}
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("ml.copies.picture_index.write_manifest", stop)
+        patch.setattr("ml.copies.picture_growth.write_manifest", stop)
         update(tmp_path, more)
-    assert (tmp_path / picture_segments.MANIFEST).read_bytes() == manifest
+    assert (tmp_path / MANIFEST).read_bytes() == manifest
     assert len(list(tmp_path.glob("keys-*"))) > 1  # the segment that nobody names
     assert found(tmp_path, video(40)) == {}
     assert list(found(tmp_path, library["2026-01-02-001"]["v23"])) == ["v23"]
@@ -386,7 +387,7 @@ def test_an_index_of_another_format_is_refused_and_made_anew(
     tmp_path: Path, library: Library
 ) -> None:
     update(tmp_path, library)
-    manifest = tmp_path / picture_segments.MANIFEST
+    manifest = tmp_path / MANIFEST
     text = manifest.read_text(encoding="utf-8")
     ours = f'"format": {picture_segments.FORMAT}'
     manifest.write_text(text.replace(ours, '"format": 0'), encoding="utf-8")

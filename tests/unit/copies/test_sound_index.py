@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ml.copies.evidence import Sound
-from ml.copies.sound_index import SoundIndex, update_sound_index
+from ml.copies.sound_growth import update_sound_index
+from ml.copies.sound_index import SoundIndex
 from ml.indexes.files import IndexDamaged
 from ml.media.sound import SAMPLE_RATE_HZ
 from tests.unit.copies.sounds import heard, hiss, resampled, stretched, tune
