@@ -10,6 +10,8 @@ import pytest
 LONGEST = ("test_killed_in_step_after_step", "test_stopped_while_loading", "test_ctrl_c_stops")
 
 
+# Before xdist looks for the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests share its fixtures, so one worker has them; the longest have one each."""
     for item in items:
