@@ -12,8 +12,8 @@ import pytest
 
 from tests.pipeline.conftest import OFF, Kadr
 
-# Steps that are killed together, each when it says that it begins to work, and how many may run at a
-# time meanwhile: all of a batch, and most of the library.
+# Steps that are killed together, each when it says that it begins to work, and how many may run at
+# a time meanwhile: all of a batch, and most of the library.
 KILLS = (
     (("decode",), 2),
     (("asr", "ocr", "visual", "faces", "copy_descriptors", "audio_fingerprints"), 8),
