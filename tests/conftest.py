@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 # What lasts longest begins first, or the other workers wait for it at the end.
-LONGEST = ("test_killed_in_step_after_step", "test_stopped_while_loading", "test_ctrl_c_stops")
+LONGEST = ("test_killed_in_step_after_step", "test_short_outages_are_waited", "test_ctrl_c_stops")
 
 
 # Before xdist looks for the groups.

@@ -10,6 +10,7 @@ A file goes by the device's UUID: processes that see only some of the devices (R
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import os
@@ -27,12 +28,29 @@ _REPEAT_S = 60.0
 
 def gpu_names() -> list[str]:
     """The UUID of each device that torch sees, in its order."""
+    # Most steps that ask need torch for nothing else, and importing it takes 1.5 s of a core.
+    if "torch" not in sys.modules and not _has_driver():
+        return []
     import torch
 
     return [
         str(torch.cuda.get_device_properties(number).uuid)
         for number in range(torch.cuda.device_count())
     ]
+
+
+def _has_driver() -> bool:
+    """False only where torch can't see a GPU: on Linux, without NVIDIA's driver and AMD's.
+
+    The driver is looked for by the name under which CUDA loads it.
+    """
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -22,11 +22,14 @@ from ml.media.extract import ExtractOptions
 from ml.schemas import FRAMES, VIDEOS
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
+from tests.pipeline.conftest import FEW_TAGS
 from tests.unit.media.clips import moving_box, tone, write_clip
 from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server
 
 __all__ = ["s3_bucket", "s3_server"]
 DAY = date(2026, 11, 20)
+# The second of the four pauses between attempts would already be 2 s.
+TRIED_TWICE = {"max_retries": "1"}
 
 
 class _Count:
@@ -41,23 +44,29 @@ class _Count:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library(root=str(tmp_path / "data"), state=str(tmp_path / "state"))
+    root, state = str(tmp_path / "data"), str(tmp_path / "state")
+    return Library(root=root, state=state, storage_options=TRIED_TWICE)
 
 
-@pytest.fixture
-def clips(tmp_path: Path) -> Path:
-    folder = tmp_path / "clips"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def made_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
     for i in range(3):
         _clip(folder / f"{i}.mp4", frames=20 + 5 * i)
     return folder
+
+
+@pytest.fixture
+def clips(made_clips: Path, tmp_path: Path) -> Path:
+    """Copies, so that a test may change them."""
+    return shutil.copytree(made_clips, tmp_path / "clips")
 
 
 def _clip(path: Path, frames: int) -> None:
     write_clip(path, moving_box, frames=frames, sound=tone(frames / 10))
 
 
-def _run(library: Library, batch: str, *, force: bool = False) -> int:
+def _run(library: Library, batch: str, *, force: bool = False, workers: int = 1) -> int:
     """Bring the batch up to date; how many videos were decoded."""
     count, registry = _Count(), library.batches
     step = Extraction(
@@ -69,7 +78,7 @@ def _run(library: Library, batch: str, *, force: bool = False) -> int:
         licences=registry.licences(batch),
     )
     if not step.is_current:
-        with decoded(step, library, workers=2) as outcomes:
+        with decoded(step, library, workers=workers) as outcomes:
             step.write(outcomes, count)  # type: ignore[arg-type]
     return count.videos
 
@@ -91,7 +100,7 @@ def test_each_bad_file_costs_one_row_with_a_reason(library: Library, clips: Path
     (clips / "cut.mp4").write_bytes((clips / "0.mp4").read_bytes()[:2000])
     shutil.copy(clips / "0.mp4", clips / 'it\'s a "copy"\nс переносом; rm -rf $HOME.mp4')
     (batch,) = _cut(library, clips)
-    _run(library, batch)
+    _run(library, batch, workers=2)
     rows = _videos(library, batch)
     failed = {name: row["error"] for name, row in rows.items() if row["status"] == "failed"}
     assert set(failed) == {"empty.mp4", "text.mp4", "folder.mp4", "dangling.mp4", "cut.mp4"}
@@ -196,8 +205,6 @@ def test_damaged_kept_rows_are_not_trusted(library: Library, clips: Path) -> Non
 def test_datasets_may_lie_in_an_object_store(
     s3_bucket: Bucket, clips: Path, tmp_path: Path
 ) -> None:
-    small_taxonomy = tmp_path / "tags.csv"  # Kadr's own has 1,190 tags to embed
-    small_taxonomy.write_text("Animals,,\nAnimals,Pets,\nScience,,\n", encoding="utf-8")
     for path in clips.iterdir():
         s3_bucket.put(f"videos/{path.name}", path.read_bytes())
     settings = Settings(
@@ -207,7 +214,7 @@ def test_datasets_may_lie_in_an_object_store(
         speech_model="off",
         ocr_model="off",
         faces_model="off",
-        taxonomy=str(small_taxonomy),
+        taxonomy=FEW_TAGS,
         workers=2,
     )
     defs = build_defs(settings)

@@ -19,6 +19,7 @@ from orchestration.definitions import build_defs
 from orchestration.jobs import newest_first
 from orchestration.nightly import Patience, plan_requests
 from orchestration.settings import Settings
+from tests.pipeline.conftest import FEW_TAGS
 
 CLIPS = ("space-01.mp4", "pets-01.mp4")
 OFF = {f"{model}_model": "off" for model in ("speech", "ocr", "text", "faces")}
@@ -108,6 +109,7 @@ def night(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Night:
         source=str(folder / "clips"),
         workers=1,
         device="cpu",
+        taxonomy=FEW_TAGS,
         **OFF,
     )
     instance = dg.DagsterInstance.local_temp(str(folder / "dagster"))

@@ -178,6 +178,33 @@ def test_a_gpu_that_is_not_there_is_an_error(
         pass
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is always asked")
+@pytest.mark.skipif(Path("/dev/kfd").exists(), reason="AMD's driver is here")
+@pytest.mark.parametrize("has_driver", [False, True])
+def test_torch_is_loaded_only_where_a_driver_is(has_driver: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ASKED_FOR_GPUS, str(has_driver)], capture_output=True, text=True
+    )
+    assert done.stdout.split() == [str(has_driver)], done.stderr
+
+
+_ASKED_FOR_GPUS = """
+import ctypes, sys
+from assets.stores.devices import gpu_names
+
+class Library(ctypes.CDLL):
+    def __init__(self, name, *arguments, **named):
+        if name != "libcuda.so.1":
+            super().__init__(name, *arguments, **named)
+        elif sys.argv[1] == "False":
+            raise OSError(f"{name}: cannot open shared object file")
+
+ctypes.CDLL = Library
+gpu_names()
+print("torch" in sys.modules)
+"""
+
+
 def _never(said: str) -> None:
     raise AssertionError(f"there was nothing to wait for: {said}")
 
