@@ -47,9 +47,14 @@ _SHARPNESS = 3.0
 # Given to no tag: a video on which little is known is sure of nothing. In units of a title; of .1
 # to 2 the calibrated error is least at .3 and .5.
 _NO_TAG = 0.5
-# Videos compared in one step, always so many: a matrix product of another shape may round
-# otherwise, and a video alone shall have the scores that it has among others.
+# Videos compared in one step: bounds the memory.
 _ROWS = 256
+# Unit vectors are compared as whole numbers of 2^-26: a sum of their products, whole or in part,
+# stays below 2^53 (Cauchy-Schwarz), so that float64 holds it exactly in whatever order and blocks a
+# BLAS adds. Of 24 million cosines in float32 10 % depended on the other rows (OpenBLAS for Haswell,
+# two threads), of these none; 10,000 videos and 1,190 tags take .18 s, not .09; the error is 3e-8,
+# that of float32 1e-7.
+_GRID = 2.0**26
 
 
 @dataclass(frozen=True)
@@ -260,12 +265,16 @@ def _nearness(vectors: np.ndarray, tags: np.ndarray, channel: str) -> np.ndarray
             f"vectors of channel {channel!r} have {vectors.shape[1]} dimensions, those of tags "
             f"{tags.shape[1]}: they are of two models"
         )
-    padded = np.zeros((_ROWS, tags.shape[1]), np.float32)
-    padded[: len(vectors)] = vectors
-    cosines = (padded @ tags.T)[: len(vectors)].astype(np.float64)
+    cosines = _exact_cosines(vectors, tags)
     spread = np.maximum(cosines.std(axis=1, keepdims=True), 1e-9)
     z = (cosines - cosines.mean(axis=1, keepdims=True)) / spread
     best = z.max(axis=1, keepdims=True)
     weights = np.exp(_SHARPNESS * (z - best))
     clear = np.clip((best - _FAINT) / (_CLEAR - _FAINT), 0, 1)
     return clear * weights / weights.sum(axis=1, keepdims=True)
+
+
+def _exact_cosines(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """float64[n, m]: cosines of unit rows, of two rows the same whatever others there are."""
+    ours, theirs = (np.rint(rows.astype(np.float64) * _GRID) for rows in (some, others))
+    return (ours @ theirs.T) / _GRID**2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pytest
 
@@ -205,6 +207,21 @@ def test_video_has_the_same_scores_alone_and_among_others_in_any_order() -> None
     assert np.array_equal(together, turned)
     for row in (0, 17, 256, 299):
         assert np.array_equal(scores([row])[0], together[row])
+
+
+def test_scores_do_not_depend_on_the_order_in_which_products_are_added_up() -> None:
+    model = ZeroShot(default_taxonomy(), lambda texts: _hashed(texts))
+    turned = copy(model)
+    order = np.random.default_rng(0).permutation(model.tag_vectors.shape[1])
+    turned.tag_vectors = model.tag_vectors[:, order]
+    vectors = _hashed([f"video {number}" for number in range(50)])
+
+    def scores(of: ZeroShot, rows: np.ndarray) -> np.ndarray:
+        titles = (np.ones(len(rows), bool), rows)
+        return of.scores(ZeroShotInputs([str(n) for n in range(50)], vectors={"title": titles}))
+
+    assert scores(model, vectors).any()
+    assert np.array_equal(scores(model, vectors), scores(turned, vectors[:, order]))
 
 
 def test_video_without_any_channel_has_no_score_and_is_told(words: ZeroShot) -> None:
