@@ -56,8 +56,8 @@ def made_up(nights: Nights, people: int = PEOPLE_COUNT) -> StoredClustering:
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
-    return Nights(tmp_path)
+def nights(library_folder: Path) -> Nights:
+    return Nights(library_folder)
 
 
 @pytest.fixture
