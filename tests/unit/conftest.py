@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.stores.engine import opened_copy
+from tests.unit.stores.engine import copied, opened_copy
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,18 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("migrated")
     with ClickHouse(f"chdb://{folder}/state/clickhouse").session("migrating"):
         return folder
+
+
+@pytest.fixture(scope="session")
+def small(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of `tests.unit.tables.small_library` in ``state/clickhouse``: to be read only."""
+    from assets.stores.clickhouse import ClickHouse
+    from tests.unit.tables.small_library import load_small_library
+
+    folder = copied(migrated, tmp_path_factory.mktemp("small"))
+    with ClickHouse(f"chdb://{folder}/state/clickhouse").session("loading") as client:
+        load_small_library(client)
+    return folder
 
 
 @pytest.fixture

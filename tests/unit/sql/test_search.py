@@ -23,7 +23,6 @@ from tests.unit.tables.small_library import (
     BATCH,
     DIMENSION,
     alike_passages,
-    load_small_library,
     record_batch,
     small_library,
 )
@@ -34,11 +33,8 @@ ODD = ("", "?!... -- ;", "ðŸ˜€", "'; DROP TABLE videos; --", "\\", "%", "\0", "Ñ
 
 
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> ClickHouse:
-    clickhouse = ClickHouse(f"chdb://{tmp_path_factory.mktemp('search')}/clickhouse")
-    with clickhouse.session("loading") as client:
-        load_small_library(client)
-    return clickhouse
+def clickhouse(small: Path) -> ClickHouse:
+    return ClickHouse(f"chdb://{small}/state/clickhouse")
 
 
 @pytest.fixture(scope="module")

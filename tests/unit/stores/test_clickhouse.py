@@ -49,6 +49,7 @@ from assets.tables.load import (
 )
 from orchestration.commands.sql_output import ask, show
 from tests.unit.stores.clickhouse_shim import running
+from tests.unit.stores.engine import copied
 from tests.unit.tables.small_library import (
     BATCH,
     TITLES,
@@ -71,7 +72,8 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=["embedded", "shim", "server"])
 def clickhouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ClickHouse]:
     if request.param == "embedded":
-        yield ClickHouse(f"chdb://{tmp_path}/clickhouse")
+        made: Path = request.getfixturevalue("migrated")
+        yield ClickHouse(f"chdb://{copied(made, tmp_path)}/state/clickhouse")
         return
     if request.param == "server" and not os.environ.get(SERVER):
         pytest.skip(f"NOT TESTED on a ClickHouse server: {SERVER} is not set")
