@@ -23,7 +23,8 @@ from assets.topics import tables as topic_tables
 from ml.clustering.stable import recluster
 from orchestration.commands.sql_output import ask
 from tests.unit.clustering.nights import Nights, seen
-from tests.unit.tables.small_library import load_small_library, record_batch, small_library
+from tests.unit.stores.engine import copied
+from tests.unit.tables.small_library import record_batch, small_library
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 # Somebody in two videos each; Eileen (0) is known by a picture.
@@ -56,8 +57,8 @@ def made_up(nights: Nights, people: int = PEOPLE_COUNT) -> StoredClustering:
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
-    return Nights(tmp_path)
+def nights(library_folder: Path) -> Nights:
+    return Nights(library_folder)
 
 
 @pytest.fixture
@@ -251,18 +252,23 @@ def where_it_shows(client: Client, hidden: bool) -> set[str]:
     return found
 
 
-def test_hidden_people_and_topics_are_in_no_query_and_no_view(client: Client) -> None:
-    load_small_library(client)
-    shown = where_it_shows(client, hidden=False)
+@pytest.fixture
+def loaded(small: Path, tmp_path: Path) -> Iterator[Client]:
+    """A library with rows in every table."""
+    with Nights(copied(small, tmp_path)).tables.session("testing", lambda _: None) as client:
+        yield client
+
+
+def test_hidden_people_and_topics_are_in_no_query_and_no_view(loaded: Client) -> None:
+    shown = where_it_shows(loaded, hidden=False)
     assert shown >= {
         *("views/timeline", "views/video_summary", "queries/people", "queries/people_together"),
         *("queries/topics", "queries/topic_videos", "queries/topic_changes"),
     }
-    assert where_it_shows(client, hidden=True) == set()
+    assert where_it_shows(loaded, hidden=True) == set()
 
 
-def test_hiding_a_topic_leaves_its_videos_in_the_summary(client: Client) -> None:
-    load_small_library(client)
-    where_it_shows(client, hidden=True)
+def test_hiding_a_topic_leaves_its_videos_in_the_summary(loaded: Client) -> None:
+    where_it_shows(loaded, hidden=True)
     asked = "SELECT topic FROM video_summary WHERE video_id IN ('v00', 'v01', 'v02') ORDER BY topic"
-    assert client.query(asked).result_columns == [["", "", "topic 1"]]
+    assert loaded.query(asked).result_columns == [["", "", "topic 1"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -101,10 +102,13 @@ def snow(seconds: float, seed: int) -> Film:
 # Sounds -------------------------------------------------------------------------------------------
 
 
+@cache
 def tune(seconds: float, seed: int) -> Samples:
     """Music that ``seed`` decides."""
     made = music(np.random.default_rng(seed), seconds)
-    return np.asarray(made[:: MUSIC_RATE_HZ // SAMPLE_RATE_HZ], np.float32)
+    samples = np.array(made[:: MUSIC_RATE_HZ // SAMPLE_RATE_HZ], np.float32)
+    samples.flags.writeable = False
+    return samples
 
 
 def words(names: Sequence[str], seconds: float) -> Samples:
@@ -256,9 +260,15 @@ def _kept(shown: Sequence[RGB], small: npt.NDArray[np.uint8]) -> list[Kept[RGB]]
 
 def _pictures(kept: Sequence[Kept[RGB]], seconds: float) -> Pictures:
     starts = np.array([one.start_s for one in kept])
-    described = [describe_picture(np.ascontiguousarray(one.item)) for one in kept]
+    described = [_described(one.item.tobytes(), one.item.shape) for one in kept]
     aspects = [one.item.shape[1] / one.item.shape[0] for one in kept]
     return pictures_of_descriptions(described, starts, seconds, aspects)
+
+
+# A film and its copies share many pictures, and describing one takes 14 ms.
+@lru_cache(1024)
+def _described(pixels: bytes, shape: tuple[int, ...]) -> FrameDescription:
+    return describe_picture(np.frombuffer(pixels, np.uint8).reshape(shape))
 
 
 def pictures_of_descriptions(

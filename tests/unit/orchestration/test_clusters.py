@@ -14,10 +14,10 @@ BATCH = "2026-11-20-001"
 
 
 @pytest.fixture
-def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
-    monkeypatch.setenv("KADR_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("KADR_STATE", str(tmp_path / "state"))
-    return Nights(tmp_path)
+def nights(library_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
+    monkeypatch.setenv("KADR_DATA", str(library_folder / "data"))
+    monkeypatch.setenv("KADR_STATE", str(library_folder / "state"))
+    return Nights(library_folder)
 
 
 def kadr(*arguments: str) -> Result:

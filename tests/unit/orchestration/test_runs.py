@@ -2,7 +2,6 @@
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -14,8 +13,8 @@ LAST = (["clickhouse", "videos"], ["clickhouse", "faces"], "duplicate_pairs")
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> dg.DagsterInstance:
-    instance = dg.DagsterInstance.local_temp(str(tmp_path))
+def instance() -> dg.DagsterInstance:
+    instance = dg.DagsterInstance.ephemeral()
     instance.add_dynamic_partitions("batches", ["b"])
     return instance
 

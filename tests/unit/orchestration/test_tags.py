@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,6 +45,13 @@ def evaluated(catalogue: Path, taxonomy: Path, *more: str) -> Result:
     return CliRunner().invoke(cli, ("tags", "evaluate", *files, *more))
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds are made here: a process of their own takes 4 s to import what it needs."""
+    here = "orchestration.commands.tags.ProcessPoolExecutor"
+    monkeypatch.setattr(here, lambda *_: ThreadPoolExecutor(1))
+
+
 def test_learnable_tags_are_learnt_from_titles_alone(tmp_path: Path, taxonomy: Path) -> None:
     said = evaluated(written(tmp_path, ROWS, ";"), taxonomy, "--json", "--folds", "2")
     found = json.loads(said.stdout)
@@ -52,6 +60,7 @@ def test_learnable_tags_are_learnt_from_titles_alone(tmp_path: Path, taxonomy: P
     assert {"random", "grouped"} == set(found)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_unknown_tags_are_told_and_left_out(tmp_path: Path, taxonomy: Path) -> None:
     path = tmp_path / "videos.parquet"
     rows = [*ROWS, {"title": "Кино", "description": "", "tags": "Кино: Комедии"}]
@@ -62,6 +71,7 @@ def test_unknown_tags_are_told_and_left_out(tmp_path: Path, taxonomy: Path) -> N
     assert "trained" in said.stdout
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_one_series_alone_is_judged_by_random_folds(tmp_path: Path, taxonomy: Path) -> None:
     rows = [{"title": f"Котёнок, серия {n}", "description": "", "tags": "Еда"} for n in range(12)]
     said = evaluated(written(tmp_path, rows, ";"), taxonomy, "--json", "--folds", "2")

@@ -61,9 +61,9 @@ def finder(monkeypatch: pytest.MonkeyPatch) -> Finder:
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
+def nights(library_folder: Path) -> Nights:
     """Anna and Carl are known, and were found."""
-    nights = Nights(tmp_path)
+    nights = Nights(library_folder)
     nights.persons(FIRST, PERSONS)
     put(nights.library, "Anna/1.png", ANNA)
     put(nights.library, "Carl/1.png", CARL)

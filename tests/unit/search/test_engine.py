@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from assets.search.engine import Filters, NotSearchable, Search
 from assets.stores.resources import Models
 from ml.search.query import QueryError
 from tests.unit.search.nights import SearchNights, day
+from tests.unit.stores.engine import opened_copy
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 CAT = {
@@ -33,23 +35,45 @@ NEWS = {
 VIDEOS = {"cat": CAT, "game": GAME, "news": NEWS}
 
 
-@pytest.fixture
-def nights(tmp_path: Path) -> SearchNights:
-    made = SearchNights(tmp_path)
-    made.batch(FIRST, VIDEOS)
-    made.night()
-    return made
+WITH_TEXT_MODEL = Models(device="cpu", visual="off")
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> SearchNights:
-    """A library that tests only read; texts have vectors of the packaged model."""
-    models = Models(device="cpu", visual="off")
-    made = SearchNights(tmp_path_factory.mktemp("kept"), models)
-    made.batch(FIRST, VIDEOS)
-    made.groups(("game", "game-copy"))
-    made.night()
-    return made
+def of_words(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library without vectors, to be copied."""
+    with opened_copy(migrated, tmp_path_factory.mktemp("of-words")) as folder:
+        made = SearchNights(folder)
+        made.batch(FIRST, VIDEOS)
+        made.night()
+    return folder
+
+
+@pytest.fixture
+def nights(of_words: Path, tmp_path: Path) -> Iterator[SearchNights]:
+    with opened_copy(of_words, tmp_path) as folder:
+        yield SearchNights(folder)
+
+
+@pytest.fixture(scope="module")
+def embedded(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library whose texts have vectors of the packaged model: to be copied, or only read."""
+    with opened_copy(migrated, tmp_path_factory.mktemp("embedded")) as folder:
+        made = SearchNights(folder, WITH_TEXT_MODEL)
+        made.batch(FIRST, VIDEOS)
+        made.groups(("game", "game-copy"))
+        made.night()
+    return folder
+
+
+@pytest.fixture
+def embedded_nights(embedded: Path, tmp_path: Path) -> Iterator[SearchNights]:
+    with opened_copy(embedded, tmp_path) as folder:
+        yield SearchNights(folder, WITH_TEXT_MODEL)
+
+
+@pytest.fixture(scope="module")
+def kept(embedded: Path) -> SearchNights:
+    return SearchNights(embedded, WITH_TEXT_MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -198,8 +222,8 @@ def test_missing_index_names_the_command_that_mends_it(nights: SearchNights, nam
     assert nights.found("роблокс") == ["game"]
 
 
-def test_long_streams_do_not_crowd_out_the_others(tmp_path: Path) -> None:
-    nights = SearchNights(tmp_path)
+def test_long_streams_do_not_crowd_out_the_others(library_folder: Path) -> None:
+    nights = SearchNights(library_folder)
     said = [(40.0 * n, 40.0 * n + 5, "we play minecraft now") for n in range(30)]
     videos = {f"long{n}": {"title": f"Stream {n}", "asr": said} for n in range(3)}
     once = [(5.0, 12.0, "today a little about minecraft and building houses in it")]
@@ -213,8 +237,8 @@ def test_long_streams_do_not_crowd_out_the_others(tmp_path: Path) -> None:
     assert len(nights.found("chess lesson", k=10)) == 10
 
 
-def test_word_that_only_one_video_says_is_not_corrected(tmp_path: Path) -> None:
-    nights = SearchNights(tmp_path)
+def test_word_that_only_one_video_says_is_not_corrected(library_folder: Path) -> None:
+    nights = SearchNights(library_folder)
     videos = {f"v{n}": {"title": "Zarik in the garden"} for n in range(3)}
     videos["said"] = {"title": "Guest", "asr": [(3.0, 6.0, "this is Zorik from the village")]}
     nights.batch(FIRST, videos)
@@ -223,8 +247,8 @@ def test_word_that_only_one_video_says_is_not_corrected(tmp_path: Path) -> None:
     assert (result.found[0].video_id, result.query.said) == ("said", "")
 
 
-def test_caption_has_no_moment_of_its_own(tmp_path: Path) -> None:
-    nights = SearchNights(tmp_path)
+def test_caption_has_no_moment_of_its_own(library_folder: Path) -> None:
+    nights = SearchNights(library_folder)
     said = [(200.0, 203.0, "look the cat")]
     nights.batch(FIRST, {"v": {"title": "Home", "caption": "a white cat asleep", "asr": said}})
     nights.night()
@@ -233,8 +257,8 @@ def test_caption_has_no_moment_of_its_own(tmp_path: Path) -> None:
     assert found.moment_s == pytest.approx(200.0, abs=3.0)
 
 
-def test_vectors_of_videos_that_all_failed_are_gone(tmp_path: Path) -> None:
-    nights = SearchNights(tmp_path, Models(device="cpu", visual="off"))
+def test_vectors_of_videos_that_all_failed_are_gone(library_folder: Path) -> None:
+    nights = SearchNights(library_folder, WITH_TEXT_MODEL)
     nights.batch(FIRST, {"a": {"title": "white kitten"}, "b": {"title": "black dog"}})
     nights.night()
     nights.batch(FIRST, {v: {"status": "failed", "title": "x"} for v in ("a", "b")})
@@ -290,10 +314,8 @@ def test_library_that_is_none_names_the_command_that_makes_one(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["lexical_index", "title_index", "search_cards", "vocabulary"])
-def test_damaged_index_is_told_and_built_anew(tmp_path: Path, name: str) -> None:
-    nights = SearchNights(tmp_path, Models(device="cpu", visual="off"))
-    nights.batch(FIRST, VIDEOS)
-    nights.night()
+def test_damaged_index_is_told_and_built_anew(embedded_nights: SearchNights, name: str) -> None:
+    nights = embedded_nights
     files = [path for path in (nights.indexes / name).rglob("*") if path.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:-7])
@@ -303,11 +325,8 @@ def test_damaged_index_is_told_and_built_anew(tmp_path: Path, name: str) -> None
     assert nights.found("evening news")[0] == "news"
 
 
-def test_vectors_of_another_model_are_left_out_and_told(tmp_path: Path) -> None:
-    made = SearchNights(tmp_path, Models(device="cpu", visual="off"))
-    made.batch(FIRST, VIDEOS)
-    made.night()
-    search = made.search()
+def test_vectors_of_another_model_are_left_out_and_told(kept: SearchNights, tmp_path: Path) -> None:
+    search = kept.search()
     search.models = Models(device="cpu", visual="off", text=str(_other_model(tmp_path)))
     result = search.run("evening news")
     assert result.found[0].video_id == "news"
@@ -320,10 +339,9 @@ def _other_model(folder: Path) -> Path:
     return save_clip(folder / "other")
 
 
-def test_pictures_are_found_by_words_where_the_model_knows_them(tmp_path: Path) -> None:
-    nights = SearchNights(
-        tmp_path, Models(device="cpu", text="off", visual=str(_other_model(tmp_path)))
-    )
+def test_pictures_are_found_by_words_where_the_model_knows_them(library_folder: Path) -> None:
+    models = Models(device="cpu", text="off", visual=str(_other_model(library_folder)))
+    nights = SearchNights(library_folder, models)
     from assets.stores.models import text_tower
 
     tower = text_tower(nights.models)

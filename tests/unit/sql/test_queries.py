@@ -30,12 +30,8 @@ OF_THE_ENGINE = {"loaded", "tables"}
 
 
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> ClickHouse:
-    directory = tmp_path_factory.mktemp("library") / "clickhouse"
-    clickhouse = ClickHouse(f"chdb://{directory}")
-    with clickhouse.session("loading") as client:
-        load_small_library(client)
-    return clickhouse
+def clickhouse(small: Path) -> ClickHouse:
+    return ClickHouse(f"chdb://{small}/state/clickhouse")
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,7 @@ from assets.stores.tables import TABLES
 from assets.tables.load import Loaded, count_rows, delete_batch, load_batch, loaded, replace_table
 from orchestration.commands.sql_output import ask, show
 from tests.unit.stores.clickhouse_shim import running
+from tests.unit.stores.engine import copied
 from tests.unit.tables.small_library import (
     BATCH,
     TITLES,
@@ -64,7 +65,8 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=["embedded", "shim", "server"])
 def clickhouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ClickHouse]:
     if request.param == "embedded":
-        yield ClickHouse(f"chdb://{tmp_path}/clickhouse")
+        made: Path = request.getfixturevalue("migrated")
+        yield ClickHouse(f"chdb://{copied(made, tmp_path)}/state/clickhouse")
         return
     if request.param == "server" and not os.environ.get(SERVER):
         pytest.skip(f"NOT TESTED on a ClickHouse server: {SERVER} is not set")

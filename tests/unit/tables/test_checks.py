@@ -29,6 +29,7 @@ from assets.tables.load import load_batch
 from ml.schemas import VECTOR
 from tests.unit.search.nights import SearchNights
 from tests.unit.stores.clickhouse_shim import running
+from tests.unit.stores.engine import opened_copy
 from tests.unit.tables.small_library import record_batch, small_library
 
 B1, B2 = "2026-11-20-001", "2026-11-20-002"
@@ -41,13 +42,14 @@ _batches = (f"2026-11-19-{number:03}" for number in count(1))
 
 
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> ClickHouse:
-    return ClickHouse(f"chdb://{tmp_path_factory.mktemp('checks')}/clickhouse")
+def nights(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchNights]:
+    with opened_copy(migrated, tmp_path_factory.mktemp("checks")) as folder:
+        yield SearchNights(folder)
 
 
 @pytest.fixture
-def client(clickhouse: ClickHouse) -> Iterator[Client]:
-    with clickhouse.session("testing") as client:
+def client(nights: SearchNights) -> Iterator[Client]:
+    with nights.tables.session("testing", lambda _: None) as client:
         yield client
 
 
@@ -279,8 +281,7 @@ NORMED = dg.AssetCheckKey(VECTORS, VECTORS_CHECK)
 class Loads:
     """A library of two batches, of which the first has a vector of length 2, and its loads."""
 
-    def __init__(self, folder: Path) -> None:
-        nights = SearchNights(folder)
+    def __init__(self, nights: SearchNights) -> None:
         nights.batch(B1, {"v1": {"title": "one", "visual": [[1.0, 0.0], [0.0, 2.0]]}})
         nights.batch(B2, {"v2": {"title": "two", "visual": [[1.0, 0.0], [0.0, 1.0]]}})
         self.instance = dg.DagsterInstance.ephemeral()
@@ -302,8 +303,8 @@ class Loads:
 
 
 @pytest.fixture(scope="module")
-def loads(tmp_path_factory: pytest.TempPathFactory) -> Loads:
-    return Loads(tmp_path_factory.mktemp("loads"))
+def loads(nights: SearchNights) -> Loads:
+    return Loads(nights)
 
 
 def test_a_fault_in_one_batch_is_still_seen_when_the_next_batch_is_good(loads: Loads) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from assets.tags.model import tag_model
 from assets.tags.video_tags import tags
 from ml.schemas import VIDEOS
 from ml.taxonomy import TaxonomyError
+from tests.unit.stores.engine import opened_copy
 from tests.unit.tables.small_library import record_batch
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
@@ -25,6 +27,7 @@ TAXONOMY = (
 )
 CATS = {f"cat-{n}": f"My kitten and the ball, part {n}" for n in range(8)}
 CARS = {f"car-{n}": f"A new engine for the racing car {n}" for n in range(8)}
+FILED = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
 
 
 @dataclass
@@ -83,10 +86,30 @@ class Nights:
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
-    path = tmp_path / "taxonomy.csv"
+def nights(library_folder: Path) -> Nights:
+    return with_taxonomy(library_folder)
+
+
+def with_taxonomy(folder: Path) -> Nights:
+    path = folder / "taxonomy.csv"
     path.write_text(TAXONOMY, encoding="utf-8")
-    return Nights(tmp_path, str(path))
+    return Nights(folder, str(path))
+
+
+@pytest.fixture(scope="module")
+def with_model(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library after a night that had labels to learn from, to be copied."""
+    with opened_copy(migrated, tmp_path_factory.mktemp("with-model")) as folder:
+        nights = with_taxonomy(folder)
+        nights.videos(FIRST, CATS | CARS, FILED)
+        nights.run()
+    return folder
+
+
+@pytest.fixture
+def trained(with_model: Path, tmp_path: Path) -> Iterator[Nights]:
+    with opened_copy(with_model, tmp_path) as folder:
+        yield Nights(folder, str(folder / "taxonomy.csv"))
 
 
 def test_videos_are_filed_by_their_words_where_nothing_is_to_learn_from(nights: Nights) -> None:
@@ -140,30 +163,23 @@ def test_videos_are_filed_as_the_catalogue_files_others(nights: Nights) -> None:
     assert nights.query("SELECT count() FROM tag_evaluation WHERE method = 'zero_shot'") != [(0,)]
 
 
-def test_model_is_trained_again_only_when_labels_change(nights: Nights) -> None:
-    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
-    nights.videos(FIRST, CATS | CARS, filed)
-    nights.run()
-    model = nights.library.storage.url("indexes/tag_model")
+def test_model_is_trained_again_only_when_labels_change(trained: Nights) -> None:
+    model = trained.library.storage.url("indexes/tag_model")
     was = {p.name: p.stat().st_mtime_ns for p in Path(model).iterdir()}
-    nights.videos(SECOND, {"new": "kitten"})
-    nights.run()
+    trained.videos(SECOND, {"new": "kitten"})
+    trained.run()
     assert {p.name: p.stat().st_mtime_ns for p in Path(model).iterdir()} == was
 
 
-def test_a_few_more_labels_change_nobodys_tags(nights: Nights) -> None:
-    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
-    nights.videos(FIRST, CATS | CARS, filed)
-    nights.run()
-    nights.videos(SECOND, {"new": "kitten"}, {"new": "Animals: Cats"})
-    made = nights.run()
+def test_a_few_more_labels_change_nobodys_tags(trained: Nights) -> None:
+    trained.videos(SECOND, {"new": "kitten"}, {"new": "Animals: Cats"})
+    made = trained.run()
     assert (made["video_tags"]["batches_made"], made["video_tags"]["batches_unchanged"]) == (1, 1)
     assert "trained on 16 videos" in made["tag_model"]["message"]
 
 
 def test_taxonomy_in_another_order_is_learnt_anew(nights: Nights) -> None:
-    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
-    nights.videos(FIRST, CATS | CARS, filed)
+    nights.videos(FIRST, CATS | CARS, FILED)
     nights.videos(SECOND, {"new": "kitten and ball"})
     nights.run()
     head, *rows = TAXONOMY.strip().splitlines()
@@ -173,14 +189,11 @@ def test_taxonomy_in_another_order_is_learnt_anew(nights: Nights) -> None:
 
 
 @pytest.mark.parametrize("file", ["tag_model/about.json", "tag_model/tag_model.npz"])
-def test_damaged_model_is_trained_anew(nights: Nights, file: str) -> None:
-    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
-    nights.videos(FIRST, CATS | CARS, filed)
-    nights.run()
-    Path(nights.library.storage.url(f"indexes/{file}")).write_bytes(b"{")
-    nights.videos(SECOND, {"new": "kitten and ball"})
-    nights.run()
-    assert nights.tags_of()["new"] == ("Animals: Cats", "trained")
+def test_damaged_model_is_trained_anew(trained: Nights, file: str) -> None:
+    Path(trained.library.storage.url(f"indexes/{file}")).write_bytes(b"{")
+    trained.videos(SECOND, {"new": "kitten and ball"})
+    trained.run()
+    assert trained.tags_of()["new"] == ("Animals: Cats", "trained")
 
 
 @pytest.mark.parametrize("file", ["keywords/frequencies.npz", "tags/vectors.npz"])
@@ -201,21 +214,18 @@ def test_labelled_videos_without_a_word_are_filed_by_the_catalogue_alone(nights:
 
 
 def test_training_that_was_killed_is_not_taken_for_the_one_before(
-    nights: Nights, monkeypatch: pytest.MonkeyPatch
+    trained: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
     swapped = dict.fromkeys(CATS, "Cars") | dict.fromkeys(CARS, "Animals: Cats")
-    nights.videos(FIRST, CATS | CARS, filed)
-    nights.run()
-    nights.videos(FIRST, CATS | CARS, swapped)
+    trained.videos(FIRST, CATS | CARS, swapped)
     with monkeypatch.context() as killed:
         killed.setattr("assets.tags.model._kept", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            nights.run()
-    nights.videos(FIRST, CATS | CARS, filed)
-    nights.videos(SECOND, {"new": "kitten and ball"})
-    nights.run()
-    assert nights.tags_of()["new"] == ("Animals: Cats", "trained")
+            trained.run()
+    trained.videos(FIRST, CATS | CARS, FILED)
+    trained.videos(SECOND, {"new": "kitten and ball"})
+    trained.run()
+    assert trained.tags_of()["new"] == ("Animals: Cats", "trained")
 
 
 def test_one_tag_for_all_teaches_nothing(nights: Nights) -> None:
@@ -229,8 +239,7 @@ def test_one_tag_for_all_teaches_nothing(nights: Nights) -> None:
 
 
 def test_zero_byte_in_a_title_stops_nobody(nights: Nights) -> None:
-    filed = dict.fromkeys(CATS, "Animals: Cats") | dict.fromkeys(CARS, "Cars")
-    nights.videos(FIRST, CATS | CARS | {"cat-0": "My kitten\0 and the ball"}, filed)
+    nights.videos(FIRST, CATS | CARS | {"cat-0": "My kitten\0 and the ball"}, FILED)
     nights.videos(SECOND, {"new": "kitten\0 and ball"})
     nights.run()
     assert nights.tags_of()["new"] == ("Animals: Cats", "trained")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +16,7 @@ from assets.topics.clustering import republish
 from assets.topics.facts import carried_name
 from ml.vectors import ModelMismatch
 from tests.unit.clustering.nights import DIMENSION, Nights, checks, figures, message, theme
+from tests.unit.stores.engine import copied, opened_copy
 
 FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-21-001", "2026-11-22-001"
 THEMES = (
@@ -21,11 +24,32 @@ THEMES = (
 )
 
 
+@pytest.fixture(scope="module")
+def loaded(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with three themes, to be copied."""
+    with opened_copy(migrated, tmp_path_factory.mktemp("loaded")) as folder:
+        Nights(folder).titles(FIRST, THEMES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_topics(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a night, to be copied."""
+    with opened_copy(loaded, tmp_path_factory.mktemp("with-topics")) as folder:
+        Nights(folder).run("topics")
+    return folder
+
+
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
-    nights = Nights(tmp_path)
-    nights.titles(FIRST, THEMES)
-    return nights
+def nights(loaded: Path, tmp_path: Path) -> Iterator[Nights]:
+    with opened_copy(loaded, tmp_path) as folder:
+        yield Nights(folder)
+
+
+@pytest.fixture
+def clustered(with_topics: Path, tmp_path: Path) -> Iterator[Nights]:
+    with opened_copy(with_topics, tmp_path) as folder:
+        yield Nights(folder)
 
 
 def themes_of(nights: Nights) -> dict[str, set[int]]:
@@ -45,89 +69,82 @@ def test_themes_are_topics_with_names_and_exemplars(nights: Nights) -> None:
     assert nights.query("SELECT change, count() FROM topic_changes GROUP BY 1") == [("appeared", 3)]
 
 
-def test_new_videos_join_their_topics_and_nobody_else_moves(nights: Nights) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
-    nights.titles(SECOND, theme("cars", "engine", 3, 1, seed=1) | theme("odd", "zebra", 1, 9))
-    said = message(nights.run("topics"), "topics")
-    after = nights.topic_of()
+def test_new_videos_join_their_topics_and_nobody_else_moves(clustered: Nights) -> None:
+    before = clustered.topic_of()
+    clustered.titles(SECOND, theme("cars", "engine", 3, 1, seed=1) | theme("odd", "zebra", 1, 9))
+    said = message(clustered.run("topics"), "topics")
+    after = clustered.topic_of()
     assert {v: after[v] for v in before} == before
     assert {after[f"cars-1-{i:03d}"] for i in range(3)} == {1}
     assert after["odd-0-000"] == -1
     assert "new videos joined" in said
     sources = "SELECT source, count() FROM video_topics GROUP BY 1 ORDER BY 1"
-    assert nights.query(sources) == [("clustered", 30), ("joined", 3), ("none", 1)]
+    assert clustered.query(sources) == [("clustered", 30), ("joined", 3), ("none", 1)]
 
 
-def test_full_clustering_keeps_ids_and_finds_what_is_new(nights: Nights) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
-    nights.titles(SECOND, theme("chess", "gambit", 9, 3))
-    nights.run("topics", recluster=True)
-    after = nights.topic_of()
+def test_full_clustering_keeps_ids_and_finds_what_is_new(clustered: Nights) -> None:
+    before = clustered.topic_of()
+    clustered.titles(SECOND, theme("chess", "gambit", 9, 3))
+    clustered.run("topics", recluster=True)
+    after = clustered.topic_of()
     assert {v: after[v] for v in before} == before
-    assert themes_of(nights)["chess"] == {3}
+    assert themes_of(clustered)["chess"] == {3}
     told = "SELECT change, topic_id FROM topic_changes WHERE clustering_no = 2"
-    assert nights.query(told) == [("appeared", 3)]
+    assert clustered.query(told) == [("appeared", 3)]
 
 
-def test_flood_of_a_new_theme_asks_for_a_full_clustering_by_itself(nights: Nights) -> None:
-    nights.run("topics")
-    nights.titles(SECOND, theme("chess", "gambit", 9, 3))
-    said = message(nights.run("topics"), "topics")
+def test_flood_of_a_new_theme_asks_for_a_full_clustering_by_itself(clustered: Nights) -> None:
+    clustered.titles(SECOND, theme("chess", "gambit", 9, 3))
+    said = message(clustered.run("topics"), "topics")
     assert "belong to none where" in said
-    assert themes_of(nights)["chess"] == {3}
+    assert themes_of(clustered)["chess"] == {3}
 
 
-def test_unchanged_library_is_left_alone(nights: Nights) -> None:
-    nights.run("topics")
-    files = {p: p.stat().st_mtime_ns for p in (nights.folder / "data" / "indexes").rglob("*.*")}
-    nights.run("topics")
+def test_unchanged_library_is_left_alone(clustered: Nights) -> None:
+    files = {p: p.stat().st_mtime_ns for p in (clustered.folder / "data" / "indexes").rglob("*.*")}
+    clustered.run("topics")
     assert {p: p.stat().st_mtime_ns for p in files} == files
 
 
-def test_name_given_by_hand_and_hidden_flag_outlive_a_full_clustering(nights: Nights) -> None:
-    nights.run("topics")
-    with nights.tables.session("naming", lambda _: None) as client:
+def test_name_given_by_hand_and_hidden_flag_outlive_a_full_clustering(clustered: Nights) -> None:
+    with clustered.tables.session("naming", lambda _: None) as client:
         given_names.write(client, TOPIC, 1, Given("Автомобили", hidden=True))
-    republish(nights.library, nights.tables, lambda _: None)
+    republish(clustered.library, clustered.tables, lambda _: None)
     named = "SELECT topic_id, name, hidden FROM topics WHERE name = 'Автомобили'"
-    assert nights.query(named) == [(1, "Автомобили", True)]
-    nights.titles(SECOND, theme("cars", "engine", 9, 1, seed=1) | theme("chess", "gambit", 9, 3))
-    nights.run("topics", recluster=True)
-    assert nights.query(named) == [(1, "Автомобили", True)]
+    assert clustered.query(named) == [(1, "Автомобили", True)]
+    clustered.titles(SECOND, theme("cars", "engine", 9, 1, seed=1) | theme("chess", "gambit", 9, 3))
+    clustered.run("topics", recluster=True)
+    assert clustered.query(named) == [(1, "Автомобили", True)]
 
 
-def test_deleted_videos_leave_and_a_topic_without_videos_has_no_row(nights: Nights) -> None:
-    nights.run("topics")
-    nights.titles(FIRST, {v: of for v, of in THEMES.items() if not v.startswith("food")})
-    nights.run("topics")
-    assert themes_of(nights) == {"cats": {0}, "cars": {1}}
-    assert nights.query("SELECT topic_id FROM topics ORDER BY 1") == [(0,), (1,)]
-    nights.titles(SECOND, theme("chess", "gambit", 9, 3))
-    nights.run("topics", recluster=True)
-    assert themes_of(nights)["chess"] == {3}, "the id of what vanished is never given again"
+def test_deleted_videos_leave_and_a_topic_without_videos_has_no_row(clustered: Nights) -> None:
+    clustered.titles(FIRST, {v: of for v, of in THEMES.items() if not v.startswith("food")})
+    clustered.run("topics")
+    assert themes_of(clustered) == {"cats": {0}, "cars": {1}}
+    assert clustered.query("SELECT topic_id FROM topics ORDER BY 1") == [(0,), (1,)]
+    clustered.titles(SECOND, theme("chess", "gambit", 9, 3))
+    clustered.run("topics", recluster=True)
+    assert themes_of(clustered)["chess"] == {3}, "the id of what vanished is never given again"
 
 
-def test_tables_come_back_from_disk_when_clickhouse_was_lost(nights: Nights) -> None:
-    import shutil
-
-    nights.run("topics")
-    before = nights.topic_of()
-    shutil.rmtree(nights.folder / "state" / "clickhouse")
-    nights.titles(FIRST, THEMES)
-    said = message(nights.run("topics"), "topics")
-    assert nights.topic_of() == before
+def test_tables_come_back_from_disk_when_clickhouse_was_lost(
+    with_topics: Path, tmp_path: Path
+) -> None:
+    clustered = Nights(copied(with_topics, tmp_path))
+    before = clustered.topic_of()
+    shutil.rmtree(clustered.folder / "state" / "clickhouse")
+    clustered.titles(FIRST, THEMES)
+    said = message(clustered.run("topics"), "topics")
+    assert clustered.topic_of() == before
     assert "a full clustering: these models' vectors were never clustered" in said
 
 
-def test_other_model_starts_a_new_space_under_the_old_ids(nights: Nights) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
+def test_other_model_starts_a_new_space_under_the_old_ids(clustered: Nights) -> None:
+    before = clustered.topic_of()
     turned = {v: (z[::-1].copy(), title) for v, (z, title) in THEMES.items()}
-    nights.titles(FIRST, turned, model="multilingual@2")
-    nights.run("topics")
-    assert nights.topic_of() == before
+    clustered.titles(FIRST, turned, model="multilingual@2")
+    clustered.run("topics")
+    assert clustered.topic_of() == before
 
 
 def test_vectors_of_two_models_are_refused_with_what_mends_it(nights: Nights) -> None:
@@ -136,23 +153,22 @@ def test_vectors_of_two_models_are_refused_with_what_mends_it(nights: Nights) ->
         nights.run("topics")
 
 
-def test_vectors_with_nan_are_refused_and_the_tables_stay(nights: Nights) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
-    nights.titles(SECOND, {"bad": (np.full(DIMENSION, np.nan, np.float32), "bad")})
+def test_vectors_with_nan_are_refused_and_the_tables_stay(clustered: Nights) -> None:
+    before = clustered.topic_of()
+    clustered.titles(SECOND, {"bad": (np.full(DIMENSION, np.nan, np.float32), "bad")})
     with pytest.raises(ValueError, match="NaN"):
-        nights.run("topics")
-    assert nights.topic_of() == before
+        clustered.run("topics")
+    assert clustered.topic_of() == before
 
 
-def test_empty_library_has_empty_tables_and_says_so(tmp_path: Path) -> None:
-    nights = Nights(tmp_path)
+def test_empty_library_has_empty_tables_and_says_so(library_folder: Path) -> None:
+    nights = Nights(library_folder)
     assert "no video with a vector" in message(nights.run("topics"), "topics")
     assert nights.query("SELECT count() FROM topics") == [(0,)]
 
 
-def test_space_is_learnt_anew_when_the_library_has_outgrown_it(tmp_path: Path) -> None:
-    nights = Nights(tmp_path)
+def test_space_is_learnt_anew_when_the_library_has_outgrown_it(library_folder: Path) -> None:
+    nights = Nights(library_folder)
     nights.titles(FIRST, theme("cats", "kitten", 6, 0) | theme("cars", "engine", 5, 1))
     nights.run("topics")
     many: dict = {}
@@ -165,70 +181,70 @@ def test_space_is_learnt_anew_when_the_library_has_outgrown_it(tmp_path: Path) -
 
 
 def test_emptied_tables_are_refused_and_topics_are_back_when_they_are_loaded(
-    nights: Nights,
+    clustered: Nights,
 ) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
-    with nights.tables.session("emptying", lambda _: None) as client:
+    before = clustered.topic_of()
+    with clustered.tables.session("emptying", lambda _: None) as client:
         for table in ("batch_loads", "video_embeddings", "video_texts", "topics", "video_topics"):
             client.command(f"TRUNCATE TABLE {table}")
-    nights.titles(SECOND, theme("cats", "kitten", 3, 0, seed=5))
+    clustered.titles(SECOND, theme("cats", "kitten", 3, 0, seed=5))
     with pytest.raises(dg.Failure, match=r"lack 1 batches.*kadr ingest SOURCE --all"):
-        nights.run("topics")
-    nights.titles(FIRST, THEMES)
-    nights.run("topics")
-    after = nights.topic_of()
+        clustered.run("topics")
+    clustered.titles(FIRST, THEMES)
+    clustered.run("topics")
+    after = clustered.topic_of()
     assert {video: after[video] for video in before} == before
 
 
-def test_models_switched_off_and_on_again_bring_topics_back(nights: Nights) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
-    nights.titles(FIRST, {})
-    assert "no video with a vector" in message(nights.run("topics"), "topics")
-    assert nights.topic_of() == {}
-    nights.titles(FIRST, THEMES)
-    nights.run("topics")
-    assert nights.topic_of() == before
+def test_models_switched_off_and_on_again_bring_topics_back(clustered: Nights) -> None:
+    before = clustered.topic_of()
+    clustered.titles(FIRST, {})
+    assert "no video with a vector" in message(clustered.run("topics"), "topics")
+    assert clustered.topic_of() == {}
+    clustered.titles(FIRST, THEMES)
+    clustered.run("topics")
+    assert clustered.topic_of() == before
 
 
-def test_video_with_a_channel_of_its_own_moves_nobody(nights: Nights) -> None:
-    nights.run("topics")
-    before = nights.topic_of()
-    nights.titles(SECOND, theme("cats", "kitten", 1, 0, seed=7), channel="asr")
-    assert "new videos joined" in message(nights.run("topics"), "topics")
-    after = nights.topic_of()
+def test_video_with_a_channel_of_its_own_moves_nobody(clustered: Nights) -> None:
+    before = clustered.topic_of()
+    clustered.titles(SECOND, theme("cats", "kitten", 1, 0, seed=7), channel="asr")
+    assert "new videos joined" in message(clustered.run("topics"), "topics")
+    after = clustered.topic_of()
     assert {video: after[video] for video in before} == before
 
 
-def test_topic_that_vanishes_is_told_under_the_name_it_was_given(nights: Nights) -> None:
-    nights.run("topics")
-    with nights.tables.session("naming", lambda _: None) as client:
+def test_topic_that_vanishes_is_told_under_the_name_it_was_given(clustered: Nights) -> None:
+    with clustered.tables.session("naming", lambda _: None) as client:
         given_names.write(client, TOPIC, 2, Given("Супы"))
-    nights.titles(FIRST, {v: of for v, of in THEMES.items() if not v.startswith("food")})
-    nights.run("topics", recluster=True)
+    clustered.titles(FIRST, {v: of for v, of in THEMES.items() if not v.startswith("food")})
+    clustered.run("topics", recluster=True)
     told = "SELECT change, topic_id, name FROM topic_changes WHERE clustering_no = 2"
-    assert nights.query(told) == [("vanished", 2, "Супы")]
+    assert clustered.query(told) == [("vanished", 2, "Супы")]
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_few_videos_have_no_topic_and_a_message(tmp_path: Path, count: int) -> None:
-    nights = Nights(tmp_path)
+def test_few_videos_have_no_topic_and_a_message(library_folder: Path, count: int) -> None:
+    nights = Nights(library_folder)
     nights.titles(FIRST, theme("cats", "kitten", count, 0))
     assert "fewer than the 3 that make one" in message(nights.run("topics"), "topics")
     assert set(nights.topic_of().values()) == {-1}
 
 
-def test_videos_that_are_all_the_same_are_one_topic_or_none_without_a_trace(tmp_path: Path) -> None:
-    nights = Nights(tmp_path)
+def test_videos_that_are_all_the_same_are_one_topic_or_none_without_a_trace(
+    library_folder: Path,
+) -> None:
+    nights = Nights(library_folder)
     (vector, title), *_ = THEMES.values()
     nights.titles(FIRST, {f"v{i}": (vector, title) for i in range(6)})
     nights.run("topics")
     assert len(set(nights.topic_of().values())) == 1
 
 
-def test_suspiciously_large_topic_and_many_without_one_fail_their_checks(tmp_path: Path) -> None:
-    nights = Nights(tmp_path)
+def test_suspiciously_large_topic_and_many_without_one_fail_their_checks(
+    library_folder: Path,
+) -> None:
+    nights = Nights(library_folder)
     nights.titles(FIRST, theme("cats", "kitten", 30, 0) | theme("cars", "engine", 6, 1))
     assert checks(nights.run("topics"))["no_topic_is_suspiciously_large"] is False
 
