@@ -1,5 +1,6 @@
 # make demo   the sample library, the whole graph, a few answers       (Python 3.11+ is all it needs)
 # make test   lint and every test                                      make ui    Dagster's web pages
+# make test-fast   lint and what needs no engine, process or model, for every commit
 # make bench  the benchmarks of BENCHMARKS.md                          make lock  pins anew
 # make test-ui, make test-cluster   Dagster's pages in a browser; runs on a Ray cluster on this machine
 PYTHON ?= python3
@@ -13,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test suite pipeline unit test-ui test-cluster ui lint format bench lock clean
+.PHONY: demo test test-fast suite pipeline unit test-ui test-cluster ui lint format bench lock clean
 
 # The locks list everything, so they are installed without resolving; torch goes first, by pip and
 # with its own dependencies, because those differ between its CPU and CUDA builds. The rest is put in
@@ -59,6 +60,10 @@ test: $(VENV)/.installed-dev
 WORKERS ?= 3
 suite: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/pipeline tests/unit
+
+# The habit of every commit: under two minutes on two cores.
+test-fast: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" tests/unit
 
 pipeline: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/pipeline

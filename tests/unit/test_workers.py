@@ -17,6 +17,8 @@ import pytest
 from ml.failures import Filtered, PermanentFailure, RetryableFailure
 from ml.workers import run_tasks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -21,6 +21,8 @@ from ml.failures import ModelUnavailable
 from ml.schemas import CAPTIONS, FRAMES
 from tests.unit.captions.tiny_vlm import save_tiny_idefics3, save_tiny_llava, save_tiny_qwen3_vl
 
+pytestmark = pytest.mark.slow
+
 Save = Callable[..., Path]
 ALL: list[Save] = [save_tiny_qwen3_vl, save_tiny_idefics3, save_tiny_llava]
 

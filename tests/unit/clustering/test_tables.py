@@ -26,6 +26,8 @@ from tests.unit.clustering.nights import Nights, seen
 from tests.unit.stores.engine import copied
 from tests.unit.tables.small_library import record_batch, small_library
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 # Somebody in two videos each; Eileen (0) is known by a picture.
 PEOPLE_COUNT = 3

@@ -50,6 +50,8 @@ from ml.copies.verdicts import Verdict
 from tests.unit.copies import clips
 from tests.unit.copies.clips import Film, evidence, heard, joined, with_sound
 
+pytestmark = pytest.mark.slow
+
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
 

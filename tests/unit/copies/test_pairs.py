@@ -14,6 +14,8 @@ from ml.copies.verdicts import Verdict
 from tests.unit.copies import clips
 from tests.unit.copies.clips import Film, evidence, heard, joined, with_sound
 
+pytestmark = pytest.mark.slow
+
 # Ends of segments: halfway between two frames a second apart, or a tick of motion, 1/8 s.
 NEAR_S = 0.4
 Ranges = list[tuple[float, float, float, float]]

@@ -21,6 +21,8 @@ from ml.models.device import FittingBatches, device_number
 from ml.models.gpu_use import gpu_count, gpu_use, video_hours_per_day
 from ml.vectors import as_list_array
 
+pytestmark = pytest.mark.slow
+
 
 class Memory:
     """A model on a device that holds so many items; counts the batches it is asked for."""

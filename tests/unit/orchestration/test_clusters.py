@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 from orchestration.cli import cli
 from tests.unit.clustering.nights import Nights, seen, theme
 
+pytestmark = pytest.mark.slow
+
 BATCH = "2026-11-20-001"
 
 

@@ -16,6 +16,8 @@ from orchestration.definitions import build_defs
 from orchestration.executors import executor
 from orchestration.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 ON_KUBERNETES = Settings(executor="k8s", clickhouse_url="http://tables")
 GIB = 2**30
 

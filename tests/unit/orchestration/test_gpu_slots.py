@@ -11,6 +11,8 @@ from orchestration import instance as ours
 from orchestration.instance import gpu_slots, set_slots
 from orchestration.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

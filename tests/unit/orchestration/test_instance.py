@@ -21,6 +21,8 @@ from orchestration.instance import CONFIG, end_dead_runs, open_here, prepare, ru
 from orchestration.launcher import PID_TAG, WatchingRunLauncher, is_dead
 from orchestration.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SECRET = "p4ss-w0rd"
 # Nobody listens on port 1 of loopback.
 POSTGRES = f"postgresql://kadr:{SECRET}@127.0.0.1:1/kadr"

@@ -38,6 +38,8 @@ from orchestration.nightly import (
 )
 from orchestration.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-20-002", "2026-11-21-001"
 TABLES = [["clickhouse", t] for t in ("topics", "people", "video_tags", "duplicate_groups")]
 MINUTE_S, HOUR_S = 60.0, 3600.0

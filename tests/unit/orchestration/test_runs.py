@@ -9,6 +9,8 @@ import pytest
 from assets.stores.batches import BATCHES
 from orchestration.pending import library_is_behind, unfinished
 
+pytestmark = pytest.mark.slow
+
 LAST = (["clickhouse", "videos"], ["clickhouse", "faces"], "duplicate_pairs")
 
 

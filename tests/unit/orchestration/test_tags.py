@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from orchestration.cli import cli
 
+pytestmark = pytest.mark.slow
+
 TAXONOMY = "уровень 1,уровень 2,уровень 3\nЖивотные,,\nЖивотные,Кошки,\nМашины,,\nЕда,,\n"
 THEMES = {
     "животные:кошки": "Котёнок играет с мячом",

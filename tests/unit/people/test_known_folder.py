@@ -28,6 +28,8 @@ from ml.faces import Face
 from tests.unit.clustering.nights import FACES_MODEL, Nights, seen
 from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["s3_bucket", "s3_server"]
 
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"

@@ -22,6 +22,8 @@ from ml.vectors import ModelMismatch
 from tests.unit.clustering.nights import Nights, checks, figures, message, seen
 from tests.unit.stores.engine import opened_copy
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 # Anna (0) in three videos, Boris (1) in two, five others in one each.
 PERSONS = [

@@ -21,6 +21,8 @@ from samples.scenes import scene
 from samples.shots import Shot, View
 from samples.sound import SPEECH, sentence_texts, speech
 
+pytestmark = pytest.mark.slow
+
 SUBSET = ("cooking-05", "copy-mirrored", "copy-redubbed", "broken-01", "broken-02")
 
 

@@ -15,6 +15,8 @@ from ml.search.query import QueryError
 from tests.unit.search.nights import SearchNights, day
 from tests.unit.stores.engine import opened_copy
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 CAT = {
     "title": "Белая кошка спит",

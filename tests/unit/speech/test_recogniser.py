@@ -29,6 +29,8 @@ from ml.speech.vad import Cutting, Part, SpeechDetector, Window, join_regions
 from ml.workers import Outcome
 from tests.unit.speech.sounds import SAMPLES, audio, silence, speech
 
+pytestmark = pytest.mark.slow
+
 Rows = list[dict[str, object]]
 PACKAGED = "packaged:pocketsphinx-en-us"
 

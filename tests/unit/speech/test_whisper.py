@@ -32,6 +32,8 @@ from ml.speech.whisper import (
 from tests.unit.speech.sounds import audio, speech
 from tests.unit.speech.tiny_whisper import LANGUAGES, save_tiny_pt, save_tiny_whisper
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

@@ -23,6 +23,8 @@ from orchestration.commands.sql_output import ask
 from tests.unit.stores.clickhouse_shim import running
 from tests.unit.tables.small_library import load_small_library
 
+pytestmark = pytest.mark.slow
+
 QUERIES = {file.name.removeprefix("queries/"): file for file in sql.queries()}
 SERVER = "CLICKHOUSE_URL"
 # Times of loading and sizes on disk differ from engine to engine.

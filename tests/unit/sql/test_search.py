@@ -21,6 +21,8 @@ from tests.unit.tables.small_library import (
     small_library,
 )
 
+pytestmark = pytest.mark.slow
+
 VECTORS = ("frame_embeddings", "passage_embeddings", "video_embeddings")
 # In the place of a value that a user types: quotes, SQL, nothing to look for, far too much of it.
 ODD = ("", "?!... -- ;", "😀", "'; DROP TABLE videos; --", "\\", "%", "\0", "слово " * 2000)

@@ -23,6 +23,8 @@ from tests.unit.tables.small_library import (
     small_library,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def with_vectors(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -52,6 +52,8 @@ from tests.unit.tables.small_library import (
     small_library,
 )
 
+pytestmark = pytest.mark.slow
+
 B1, B2 = BATCH, "2026-11-20-002"
 SERVER = "CLICKHOUSE_URL"
 

@@ -32,6 +32,8 @@ from tests.unit.stores.clickhouse_shim import running
 from tests.unit.stores.engine import opened_copy
 from tests.unit.tables.small_library import record_batch, small_library
 
+pytestmark = pytest.mark.slow
+
 B1, B2 = "2026-11-20-001", "2026-11-20-002"
 LOADED = {t.name: t for t in TABLES.values() if t.by_batch and t.with_batch}
 WITH_VECTORS = [name for name, table in LOADED.items() if VECTOR_COLUMN in table.columns]

@@ -21,6 +21,8 @@ from ml.taxonomy import TaxonomyError
 from tests.unit.stores.engine import opened_copy
 from tests.unit.tables.small_library import record_batch
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = "2026-11-20-001", "2026-11-21-001"
 TAXONOMY = (
     "level 1,level 2,level 3,aliases\nAnimals,,,\nAnimals,Cats,,kitten|кошка\nCars,,,engine\n"

@@ -18,6 +18,8 @@ from ml.vectors import ModelMismatch
 from tests.unit.clustering.nights import DIMENSION, Nights, checks, figures, message, theme
 from tests.unit.stores.engine import copied, opened_copy
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-21-001", "2026-11-22-001"
 THEMES = (
     theme("cats", "kitten", 12, 0) | theme("cars", "engine", 10, 1) | theme("food", "soup", 8, 2)
