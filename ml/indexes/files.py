@@ -12,12 +12,9 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 MANIFEST = "manifest.json"
 
@@ -86,8 +83,8 @@ def read_manifest(folder: Path, make: Callable[[Any], T]) -> T | None:
         raise IndexDamaged(folder, f"{MANIFEST} is not a manifest ({error})") from error
 
 
-def write_manifest(folder: Path, manifest: DataclassInstance) -> None:
-    """Puts the manifest in place in one move."""
+def write_manifest(folder: Path, manifest: Any) -> None:
+    """Puts the manifest, a dataclass, in place in one move."""
     text = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
     replace_file(folder / MANIFEST, lambda partial: partial.write_text(text, encoding="utf-8"))
 

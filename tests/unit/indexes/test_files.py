@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ml.indexes.files import MANIFEST, FileEntry, IndexDamaged, replace_file, write_manifest
-from ml.neighbours.manifest import read_manifest
+from ml.indexes.files import (
+    MANIFEST,
+    FileEntry,
+    IndexDamaged,
+    read_manifest,
+    replace_file,
+    write_manifest,
+)
 
 
 @dataclass(frozen=True)
