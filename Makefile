@@ -59,11 +59,11 @@ test: $(VENV)/.installed-dev
 # Three workers on two cores: the pipeline's tests wait for processes and servers now and then.
 WORKERS ?= 3
 suite: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/pipeline tests/unit
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/pipeline tests/unit
 
 # The habit of every commit: under two minutes on two cores.
 test-fast: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests/unit
 
 pipeline: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/pipeline
