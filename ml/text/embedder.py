@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,9 @@ from ml.models.device import FittingBatches, half_precision
 from ml.models.loading import identity, load, load_model
 from ml.schemas import TEXT
 from ml.vectors import as_list_array, unit
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 PACKAGED = "packaged:all-MiniLM-L6-v2"
 # Rows that are cut, sorted by length and embedded together. An hour of speech is some 60 kB.
@@ -163,11 +167,9 @@ def word_count(text: str) -> int:
 def language_detector() -> Callable[[str], str]:
     """A function from a text to its ISO 639-1 code, or to an empty string when it is not sure.
 
-    py3langid (97 languages, 0.1 ms a text), built here and kept by whoever asks.
+    py3langid (97 languages, 0.1 ms a text).
     """
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = _language_identifier()
 
     def detect(text: str) -> str:
         if word_count(text) < MIN_LANGUAGE_WORDS:
@@ -177,6 +179,14 @@ def language_detector() -> Callable[[str], str]:
         return str(language) if known else ""
 
     return detect
+
+
+@cache
+def _language_identifier() -> LanguageIdentifier:
+    """Read once a process, because that takes 0.3 s; it keeps nothing of what it is asked."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def _texts(rows: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, str, str]]:

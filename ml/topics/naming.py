@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -128,7 +129,7 @@ def nearest_entries(
         entry_vectors: float32[len(entries), d] of unit length, by the model behind the topics'
             vectors; None to go by words alone.
     """
-    phrases = EntryPhrases(entries)
+    phrases = _phrases(tuple(entries))
     found = []
     for topic in topics:
         evidence = _evidence(topic, phrases)
@@ -136,6 +137,12 @@ def nearest_entries(
             evidence.append(_by_vector(topic.vector, entry_vectors))
         found.append(_descended(evidence, entries))
     return found
+
+
+@lru_cache(maxsize=1)
+def _phrases(entries: tuple[Entry, ...]) -> EntryPhrases:
+    """Kept, because those of the default taxonomy take longer than to name the topics by them."""
+    return EntryPhrases(entries)
 
 
 def _evidence(topic: TopicWords, phrases: EntryPhrases) -> list[_Evidence]:
