@@ -107,6 +107,7 @@ def _is_complete(kadr: KadrOnServer) -> None:
     assert kadr.rows("SHOW TABLES LIKE 'staging%'") == []
 
 
+@pytest.mark.timeout(1800)  # four runs, which wait for the server
 def test_short_outages_are_waited_for_and_after_longer_ones_a_rerun_completes_without_decoding(
     kadr: KadrOnServer, source: Path
 ) -> None:
