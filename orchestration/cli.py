@@ -23,6 +23,8 @@ DEMO_QUERIES = (
     *("failures", "sampling_savings"),
 )
 _INTERRUPTED = 130
+# Nothing failed, but not everything is in the tables: others are at work on the rest.
+_LEFT_TO_OTHERS = 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,6 +59,9 @@ def ingest(
     worked on, so the same command resumes after Ctrl-C or a crash and is right for every night.
 
     What copies a licensed video is in the table copyright_hits.
+
+    Exit codes: 0 everything is in the tables; 1 something failed; 3 other runs hold the library or
+    some of its batches (named, with who and since when): run it again when they are done.
     """
     if batch_size:
         os.environ["KADR_BATCH_SIZE"] = str(batch_size)
@@ -71,10 +76,13 @@ def _ingest(source: str, **how: bool) -> None:
     prepare(settings)
     with open_here(settings) as instance:
         done = run(settings, instance, source, click.echo, **how)
-    if not done.batches and not done.library:
+    if not (done.batches or done.library or done.left):
         click.echo("nothing to do: every batch is in the tables")
     _show("SELECT status, count() AS videos FROM videos GROUP BY status ORDER BY status", settings)
     click.echo('Ask: kadr sql "SELECT ..."   look: kadr ui   examples: sql/queries/*.sql')
+    if done.left:
+        click.echo(f"{len(done.left)} batches are left to other runs; run this again after them")
+        sys.exit(_LEFT_TO_OTHERS)
 
 
 @cli.command()
@@ -198,12 +206,18 @@ def _is_for_people(error: BaseException) -> bool:
     from assets.stores.batches import BatchExists
     from assets.stores.clickhouse import ClickHouseError
     from ml.failures import ModelUnavailable, VideoFailure
-    from orchestration.commands.ingest import Busy
+    from orchestration.owners import Busy
     from orchestration.runs import RunFailed
 
     ours = (SourceError, BatchExists, ClickHouseError, ClusteringDamaged, Busy, RunFailed)
     others = (NotSearchable, WrittenMeanwhile, ModelUnavailable, VideoFailure)
     return isinstance(error, (*ours, *others, ValueError, OSError))
+
+
+def _is_busy(error: BaseException) -> bool:
+    from orchestration.owners import Busy
+
+    return isinstance(error, Busy)
 
 
 def main() -> None:
@@ -220,4 +234,4 @@ def main() -> None:
         if not _is_for_people(error):
             raise
         click.secho(f"kadr: {error}", fg="red", err=True)
-        sys.exit(1)
+        sys.exit(_LEFT_TO_OTHERS if _is_busy(error) else 1)

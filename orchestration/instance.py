@@ -1,4 +1,4 @@
-"""The Dagster instance under the state folder, and runs that died with their process.
+"""The Dagster instance under the state folder.
 
 ``python -m orchestration.instance COMMAND ...`` prepares the instance and becomes the command: so
 start the webserver, the daemon and the code location of a server (docker-compose.yml).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +23,6 @@ from assets.stores.devices import GPU_POOL
 from assets.stores.needs import LIBRARY_POOLS
 from ml.models.gpu_use import gpu_count
 from orchestration.executors import is_cluster
-from orchestration.launcher import HOST_TAG, PID_TAG, is_dead
 from orchestration.settings import Settings, settled
 
 CONFIG = Path(__file__).parent.parent / "dagster.yaml"
@@ -33,11 +31,6 @@ _POSTGRES = "storage:\n  postgres:\n    postgres_url:\n      env: KADR_POSTGRES_
 _SCHEMES = ("postgresql://", "postgresql+psycopg2://")
 _MARK = "# Written by Kadr and kept up to date until you edit it: "
 _NO_BOUND = 64  # more steps than ever run at a time
-_UNFINISHED = [
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def prepare(settings: Settings) -> None:
@@ -131,22 +124,6 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).strip().splitlines()[0].removesuffix(".")
-
-
-def run_tags() -> dict[str, str]:
-    """Tags that tell which process drives a run, so that its death can be noticed later."""
-    return {PID_TAG: str(os.getpid()), HOST_TAG: socket.gethostname()}
-
-
-def end_dead_runs(instance: dg.DagsterInstance) -> int:
-    """Report as failed the unfinished runs whose process is gone; return how many."""
-    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    dead = [run for run in unfinished if is_dead(run)]
-    for run in dead:
-        instance.report_run_failed(run, "the process that drove this run was killed")
-        # Its steps' slots in pools are nobody's now.
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    return len(dead)
 
 
 def set_slots(instance: dg.DagsterInstance, settings: Settings) -> None:

@@ -7,26 +7,39 @@ and run monitoring reports such runs as failed.
 
 from __future__ import annotations
 
-import json
-import socket
+import threading
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
-import psutil
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import DefaultRunLauncher
+from dagster._core.launcher import DefaultRunLauncher, LaunchRunContext
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG
-from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
 
-PID_TAG, HOST_TAG = "kadr/pid", "kadr/host"
-_ANSWER_WITHIN_S = 10
+from orchestration.liveness import LAUNCHER_TAG, dead_runs
+from orchestration.owners import Owner, beating
 
 
 class WatchingRunLauncher(DefaultRunLauncher):
     """Launches runs in the code location and tells whether they live."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._beats, self._lock = ExitStack(), threading.Lock()
+        self._me: Owner | None = None
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Launch, and note by whom: what other machines can see of this one."""
+        with self._lock:
+            if self._me is None:
+                self._me = self._beats.enter_context(beating(self._instance))
+        tag = {LAUNCHER_TAG: self._me.as_tag()}
+        self._instance.add_run_tags(context.dagster_run.run_id, tag)
+        super().launch_run(context)
+
+    def dispose(self) -> None:
+        """Stop saying that this process lives."""
+        self._beats.close()
+        super().dispose()
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -35,42 +48,6 @@ class WatchingRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """``FAILED`` when the run's process is gone for sure, ``RUNNING`` in every other case."""
-        if is_dead(run):
+        if dead_runs(self._instance, [run]):
             return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
-
-
-def is_dead(run: dg.DagsterRun) -> bool:
-    """Whether the process that drove this unfinished run is gone, as far as can be told here."""
-    if GRPC_INFO_TAG in run.tags:
-        server = json.loads(run.tags[GRPC_INFO_TAG])
-        if "socket" in server:
-            # Of `kadr ui`. It serves through a proxy, which forgets runs when code is reloaded.
-            return not _accepts(server["socket"])
-        return run.status == dg.DagsterRunStatus.STARTED and _is_unknown(run.run_id, server)
-    if run.tags.get(HOST_TAG) == socket.gethostname():
-        return not psutil.pid_exists(int(run.tags[PID_TAG]))
-    return False
-
-
-def _is_unknown(run_id: str, server: dict[str, Any]) -> bool:
-    """Whether the code location answers and does not have the run. One that does not answer may be
-    starting again: it will tell next time."""
-    client = DagsterGrpcClient(**server)
-    try:
-        answer = client.can_cancel_execution(
-            CanCancelExecutionRequest(run_id=run_id), _ANSWER_WITHIN_S
-        )
-    except DagsterUserCodeUnreachableError:
-        return False
-    return not deserialize_value(answer, CanCancelExecutionResult).can_cancel
-
-
-def _accepts(path: str) -> bool:
-    """Whether somebody listens on the Unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-    return True

@@ -53,8 +53,8 @@ from assets.source.health import (
     registered,
 )
 from assets.source.listing import SETTLE_S, WHY_TAG, is_fresh, last_listing
+from assets.source.order import began_after, elapsed_s
 from assets.source.videos import list_source
-from orchestration.instance import end_dead_runs
 from orchestration.jobs import (
     BATCH_JOB,
     LIBRARY_JOB,
@@ -63,6 +63,7 @@ from orchestration.jobs import (
     library_job,
     source_job,
 )
+from orchestration.liveness import end_dead_runs
 from orchestration.pending import since_library
 from orchestration.settings import Settings
 
@@ -203,7 +204,7 @@ def when(
         return Due.NOW
     if len(tried) >= patience.attempts or failure_kind(instance, tried[0]) == PERMANENT:
         return Due.LEFT
-    rested = now_s - ended_at(tried[0]) >= patience.wait_s(len(tried))
+    rested = elapsed_s(now_s, ended_at(tried[0])) >= patience.wait_s(len(tried))
     return Due.NOW if rested else Due.LATER
 
 
@@ -212,7 +213,7 @@ def _counts(record: dg.RunRecord, now_s: float) -> bool:
     if record.dagster_run.status == dg.DagsterRunStatus.CANCELED:
         return False
     failed = record.dagster_run.status == dg.DagsterRunStatus.FAILURE
-    return failed or now_s - ended_at(record) < _DAY_S
+    return failed or elapsed_s(now_s, ended_at(record)) < _DAY_S
 
 
 def _candidates(
@@ -220,6 +221,7 @@ def _candidates(
 ) -> Iterator[tuple[str, str, list[dg.RunRecord]]]:
     """Batches to run, the first in the queue first: why, and the runs that count."""
     names, listing = registered(instance), last_listing(instance)
+    since = began_after(instance, listing.number) if listing.wanted else set()
     done = finished(instance, names)
     todo = sorted({n for n in names if n not in done or n in listing.wanted} - taken)
     with ThreadPoolExecutor(_READERS) as readers:
@@ -227,7 +229,7 @@ def _candidates(
     for batch, runs in histories(instance, sorted(todo, key=ranks.__getitem__, reverse=True)):
         why = listing.wanted.get(batch, "")
         if why:
-            runs = [run for run in runs if run.create_timestamp.timestamp() > listing.at_s]
+            runs = [run for run in runs if run.dagster_run.run_id in since]
         if batch not in done or not runs:
             yield batch, why or (RETRY if runs else NEW), runs
 
@@ -284,7 +286,7 @@ def _is_a_day_behind(instance: dg.DagsterInstance, now_s: float) -> bool:
     """Since the last library run, or the first run of all."""
     runs = instance.get_run_records(dg.RunsFilter(job_name=LIBRARY_JOB), limit=1)
     runs = runs or instance.get_run_records(limit=1, ascending=True)
-    return bool(runs) and now_s - ended_at(runs[0]) > _DAY_S
+    return bool(runs) and elapsed_s(now_s, ended_at(runs[0])) > _DAY_S
 
 
 def _listing_request(

@@ -12,8 +12,8 @@ from assets.source.health import PARTITION_TAG, cause
 from assets.stores.clickhouse import CannotConnect
 from assets.stores.progress import FORCE_TAG
 from orchestration.definitions import build_defs
-from orchestration.instance import run_tags
 from orchestration.jobs import BATCH_JOB, LIBRARY_JOB
+from orchestration.liveness import driving
 
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 
@@ -65,8 +65,10 @@ def _run(instance: dg.DagsterInstance, job: ReconstructableJob, tags: Mapping[st
     # Named, because a run without a logger in its configuration gets Dagster's own console.
     where = tags.get(PARTITION_TAG, LIBRARY_JOB)
     logger = {"loggers": {"console": {"config": {"where": where}}}}
-    tags = {**tags, **run_tags()}
-    with dg.execute_job(job, instance=instance, run_config=logger, tags=tags) as result:
+    with (
+        driving(instance) as ours,
+        dg.execute_job(job, instance=instance, run_config=logger, tags={**tags, **ours}) as result,
+    ):
         if not result.success:
             _raise_if_interrupted(result)
             _raise_if_without_tables(result)

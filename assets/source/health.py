@@ -15,6 +15,7 @@ from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 from dagster._utils.error import SerializableErrorInfo
 
 from assets.source.errors import EmptySource
+from assets.source.order import elapsed_s, last_made
 from assets.stores.batches import BATCHES
 from assets.stores.tables import TABLES
 from ml.failures import ModelUnavailable, PermanentFailure, RetryableFailure
@@ -211,9 +212,9 @@ def _last_error(instance: dg.DagsterInstance, record: dg.RunRecord) -> str:
 
 
 def _keeps_up(instance: dg.DagsterInstance, now_s: float) -> dg.AssetCheckResult:
-    made_at = [_last_made_at(instance, key) for key in _LIBRARY_TABLES]
-    since_s = _first_loaded_after(instance, min(made_at))
-    behind_s = max(0.0, now_s - since_s) if since_s else 0.0
+    made = min(last_made(instance, key).number for key in _LIBRARY_TABLES)
+    since_s = _first_loaded_after(instance, made)
+    behind_s = elapsed_s(now_s, since_s) if since_s else 0.0
     return dg.AssetCheckResult(
         check_name=_BEHIND_CHECK,
         asset_key=SOURCE,
@@ -222,14 +223,9 @@ def _keeps_up(instance: dg.DagsterInstance, now_s: float) -> dg.AssetCheckResult
     )
 
 
-def _last_made_at(instance: dg.DagsterInstance, key: dg.AssetKey) -> float:
-    event = instance.get_latest_materialization_event(key)
-    return event.timestamp if event else 0.0
-
-
-def _first_loaded_after(instance: dg.DagsterInstance, time_s: float) -> float:
-    """When the first batch was loaded after a time; 0 when none was."""
-    after = dg.AssetRecordsFilter(asset_key=_VIDEOS, after_timestamp=time_s)
+def _first_loaded_after(instance: dg.DagsterInstance, number: int) -> float:
+    """When the first batch was loaded after an event; 0 when none was."""
+    after = dg.AssetRecordsFilter(asset_key=_VIDEOS, after_storage_id=number)
     found = instance.fetch_materializations(after, limit=1, ascending=True).records
     return found[0].timestamp if found else 0.0
 

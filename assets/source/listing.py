@@ -17,6 +17,7 @@ import sql
 from assets.source.cutting import Ingested, ingest
 from assets.source.errors import SourceError
 from assets.source.health import SOURCE, ended_at, finished, histories, tries_of
+from assets.source.order import elapsed_s, last_made
 from assets.stores.addresses import VIDEO_SUFFIXES
 from assets.stores.batches import BATCHES, SourceVideo
 from assets.stores.clickhouse import ClickHouse
@@ -56,9 +57,9 @@ class Source(dg.ConfigurableResource):
 
 @dataclass(frozen=True)
 class Listing:
-    """What the last listing left: when it ended, and batches to run with the reason."""
+    """What the last listing left: the number of its event, and batches to run with the reason."""
 
-    at_s: float
+    number: int
     wanted: Mapping[str, str]
 
 
@@ -170,13 +171,10 @@ def outdated(library: Library) -> list[str]:
 
 def last_listing(instance: dg.DagsterInstance) -> Listing:
     """What the asset ``source`` said last."""
-    event = instance.get_latest_materialization_event(SOURCE)
-    said = event.asset_materialization if event else None
-    entry = said.metadata.get(_WANTED) if said else None
+    made = last_made(instance, SOURCE)
+    entry = made.event.metadata.get(_WANTED) if made.event else None
     wanted = entry.data if isinstance(entry, dg.JsonMetadataValue) else None
-    if event is None or not isinstance(wanted, Mapping):
-        return Listing(0.0, {})
-    return Listing(event.timestamp, dict(wanted))
+    return Listing(made.number, dict(wanted) if isinstance(wanted, Mapping) else {})
 
 
 def _wanted(
@@ -199,7 +197,7 @@ def _not_tried_enough(
 ) -> Iterable[str]:
     now_s = time.time()
     for batch, runs in histories(instance, batches):
-        rested = not runs or now_s - ended_at(runs[0]) > _AGAIN_AFTER_S
+        rested = not runs or elapsed_s(now_s, ended_at(runs[0])) > _AGAIN_AFTER_S
         if rested and tries_of(runs, WHY_TAG, AGAIN) < attempts:
             yield batch
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.source.health import at_work
 from assets.source.listing import cut_new, outdated, summary, worth_another_try
 from assets.stores.clickhouse import CannotConnect
 from assets.stores.resources import Library
 from orchestration.definitions import resources
-from orchestration.instance import end_dead_runs
+from orchestration.liveness import end_dead_runs, held_batches
+from orchestration.owners import Busy, alone
 from orchestration.pending import library_is_behind, unfinished
 from orchestration.runs import RunFailed, run_batch, run_library
 from orchestration.settings import Settings
@@ -29,16 +29,14 @@ _SCRATCH_KEPT_S = 24 * 3600.0
 Say = Callable[[str], None]
 
 
-class Busy(Exception):
-    """Another ingestion works on the same library."""
-
-
 @dataclass(frozen=True)
 class Ingested:
-    """The batches that were run, and whether the library-wide assets were behind them."""
+    """The batches that were run, whether the library-wide assets were behind them, and the batches
+    that were left to others who work on them."""
 
     batches: tuple[str, ...]
     library: bool
+    left: tuple[str, ...] = ()
 
 
 def ingest(
@@ -63,7 +61,7 @@ def ingest(
         RunFailed: a run failed; the next ingestion tries its batch again.
         CannotConnect: ClickHouse is away; nothing more is begun without it.
     """
-    with _alone(settings.state_dir / "ingest.lock"):
+    with _alone(settings.state_dir / "ingest.lock"), alone(instance, "ingestion"):
         ours = resources(settings)
         library: Library = ours["library"]
         _tidy(library, instance)
@@ -79,7 +77,7 @@ def ingest(
             work.run("library", partial(run_library, instance, force=force))
         if work.failures:
             raise RunFailed("\n".join(work.failures))
-    return Ingested(tuple(work.ran), behind)
+    return Ingested(tuple(work.ran), behind, tuple(work.left))
 
 
 @dataclass
@@ -88,22 +86,32 @@ class _Work:
 
     Attributes:
         ran: batches, also those that failed.
+        left: batches that others work on.
         failures: what failed, and why.
     """
 
     instance: dg.DagsterInstance
     force: bool
     ran: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def run_batches(self, batches: Sequence[str], say: Say) -> None:
-        """Run them, but for those that Dagster works on at that moment: it may have begun since."""
+        """Run them, but for those that others work on at that moment: they may have begun since."""
         for batch in batches:
-            if batch in at_work(self.instance):
-                say(f"batch {batch} is queued or at work in Dagster: left to it")
+            holder = self._holder(batch)
+            if holder:
+                say(f"batch {batch} is left to others: {holder}")
+                self.left.append(batch)
                 continue
             self.ran.append(batch)
             self.run(batch, partial(run_batch, self.instance, batch, force=self.force))
+
+    def _holder(self, batch: str) -> str:
+        """Who works on the batch; empty for nobody, or somebody who died meanwhile."""
+        if batch in held_batches(self.instance):
+            end_dead_runs(self.instance)
+        return held_batches(self.instance).get(batch, "")
 
     def run(self, what: str, run: Callable[[], None]) -> None:
         """Run, and note what fails.

@@ -1,24 +1,19 @@
-"""The Dagster instance: which storage, who may edit its file, which runs are dead."""
+"""The Dagster instance: which storage, who may edit its file."""
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.launcher.base import WorkerStatus
 from dagster._core.run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 from assets.source.health import PARTITION_TAG
-from orchestration.instance import CONFIG, end_dead_runs, open_here, prepare, run_tags
-from orchestration.launcher import PID_TAG, WatchingRunLauncher, is_dead
+from orchestration.instance import CONFIG, open_here, prepare
+from orchestration.launcher import WatchingRunLauncher
 from orchestration.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -26,8 +21,6 @@ pytestmark = pytest.mark.slow
 SECRET = "p4ss-w0rd"
 # Nobody listens on port 1 of loopback.
 POSTGRES = f"postgresql://kadr:{SECRET}@127.0.0.1:1/kadr"
-# Above what Linux gives to processes.
-NO_PROCESS = str(2**22 + 1)
 
 
 @pytest.fixture(autouse=True)
@@ -154,44 +147,3 @@ def test_a_server_that_does_not_answer_is_one_clear_error(
     ):
         pass
     assert SECRET not in str(raised.value)
-
-
-def test_a_run_whose_process_was_killed_is_dead(instance: dg.DagsterInstance) -> None:
-    dead = _started(instance, run_tags() | {PID_TAG: NO_PROCESS})
-    alive = _started(instance, run_tags())
-    launcher = instance.run_launcher
-    assert launcher.check_run_worker_health(dead).status == WorkerStatus.FAILED
-    assert launcher.check_run_worker_health(alive).status == WorkerStatus.RUNNING
-    assert end_dead_runs(instance) == 1
-    ended = instance.get_run_by_id(dead.run_id)
-    assert ended is not None
-    assert ended.status == dg.DagsterRunStatus.FAILURE
-
-
-def test_a_run_of_another_machine_is_not_judged(instance: dg.DagsterInstance) -> None:
-    far = {"kadr/host": "another-machine", PID_TAG: NO_PROCESS}
-    assert not is_dead(_started(instance, far))
-
-
-def test_a_run_of_a_code_location_that_is_gone_from_this_machine_is_dead(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    path = tmp_path / "code.sock"
-    run = _started(
-        instance, {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": str(path)})}
-    )
-    assert is_dead(run)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        assert stat.S_ISSOCK(path.stat().st_mode)
-        listener.listen()
-        assert not is_dead(run)
-    assert is_dead(run)
-
-
-def test_a_run_of_a_code_location_that_does_not_answer_is_not_judged(
-    instance: dg.DagsterInstance,
-) -> None:
-    # It may be starting again.
-    server = {"host": "127.0.0.1", "port": 1}
-    assert not is_dead(_started(instance, {GRPC_INFO_TAG: json.dumps(server)}))

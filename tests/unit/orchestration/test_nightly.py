@@ -19,6 +19,7 @@ from dagster._core.definitions.automation_tick_evaluation_context import (
 )
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.test_utils import freeze_time
 
 from assets.source.errors import EmptySource, SourceError
 from assets.source.health import FAILURE_TAG, batch_health
@@ -42,7 +43,7 @@ pytestmark = pytest.mark.slow
 
 FIRST, SECOND, THIRD = "2026-11-20-001", "2026-11-20-002", "2026-11-21-001"
 TABLES = [["clickhouse", t] for t in ("topics", "people", "video_tags", "duplicate_groups")]
-MINUTE_S, HOUR_S = 60.0, 3600.0
+MINUTE_S, HOUR_S, MONTH_S = 60.0, 3600.0, 30 * 24 * 3600.0
 OFFLINE = RetryableFailure("the file server does not answer")
 
 
@@ -154,6 +155,20 @@ def test_records_on_disk_give_the_same_requests(tmp_path: Path) -> None:
     assert [night.tick(HOUR_S) for _ in range(2)] == [[SECOND, FIRST], [FIRST]]
     del night.wrong[FIRST]
     assert [night.tick(HOUR_S) for _ in range(3)] == [[FIRST], ["library"], []]
+
+
+def test_a_clock_that_was_set_back_by_a_month_holds_nothing_up(night: Night) -> None:
+    night.register(FIRST, SECOND)
+    night.wrong[FIRST] = OFFLINE
+    night.tick()
+    with freeze_time(time.time() - MONTH_S):
+        # Neither need rest for a month, which is how long ago they seem to have run.
+        assert night.tick(-MONTH_S) == [FIRST, "library"]
+        night.listed({SECOND: CHANGED})
+        assert night.tick(-MONTH_S) == [SECOND]
+        assert night.tick(-MONTH_S) == []
+        del night.wrong[FIRST]
+        assert [night.tick(HOUR_S - MONTH_S) for _ in range(3)] == [[FIRST], ["library"], []]
 
 
 def test_the_same_request_is_never_made_twice(night: Night) -> None:

@@ -1,10 +1,14 @@
 """Which batches an ingestion still has to run, told from Dagster's own records."""
 
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.test_utils import freeze_time
 
 from assets.stores.batches import BATCHES
 from orchestration.pending import library_is_behind, unfinished
@@ -124,3 +128,42 @@ def test_a_listing_puts_the_library_behind_nothing(
     _run(instance, "library")
     _run(instance, "list_source")
     assert not library_is_behind(instance)
+
+
+@contextmanager
+def _set_back() -> Iterator[None]:
+    """The clock of Dagster's records, a month in the past."""
+    with freeze_time(time.time() - 30 * 24 * 3600):
+        yield
+
+
+def test_the_library_is_behind_what_ran_after_the_clock_was_set_back(
+    instance: dg.DagsterInstance,
+) -> None:
+    _run(instance)
+    _run(instance, "library")
+    with _set_back():
+        _run(instance)
+        assert library_is_behind(instance)
+        _run(instance, "library")
+        assert not library_is_behind(instance)
+    assert not library_is_behind(instance)
+
+
+def test_a_batch_that_ended_while_the_library_ran_puts_it_behind(
+    instance: dg.DagsterInstance,
+) -> None:
+    library = DEFS.resolve_job_def("library")
+    run = instance.create_run_for_job(library, status=dg.DagsterRunStatus.STARTING)
+    instance.report_dagster_event(_start_of(run), run.run_id)
+    _run(instance)
+    instance.report_dagster_event(_success_of(run), run.run_id)
+    assert library_is_behind(instance)
+
+
+def _start_of(run: dg.DagsterRun) -> DagsterEvent:
+    return DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
+
+
+def _success_of(run: dg.DagsterRun) -> DagsterEvent:
+    return DagsterEvent(DagsterEventType.RUN_SUCCESS.value, run.job_name)

@@ -229,6 +229,27 @@ def test_unknown_table_is_refused_by_name() -> None:
         replace_table(None, "videos", [], "a")  # type: ignore[arg-type]
 
 
+def test_the_journals_last_word_counts_also_when_the_clock_was_set_back(client: Client) -> None:
+    in_a_month = "INSERT INTO batch_loads SELECT 'asr_segments', {b:String}, 'loaded', 'old', 5,"
+    client.command(f"{in_a_month} now64(6) + INTERVAL 30 DAY", parameters={"b": B1})
+    load_batch(client, "asr_segments", B1, segments(4), "new")
+    assert loaded(client, "asr_segments", B1) == Loaded("new", 4)
+    assert load_batch(client, "asr_segments", B1, segments(4), "new").skipped
+    delete_batch(client, B1)
+    assert loaded(client, "asr_segments", B1) is None
+
+
+def test_the_last_name_given_counts_also_when_the_clock_was_set_back(client: Client) -> None:
+    client.command(
+        "INSERT INTO given_names (kind, id, name, hidden, given_at) "
+        "SELECT 'topic', 7, 'old', false, now64(3) + INTERVAL 30 DAY"
+    )
+    line = {"kind": "topic", "id": 7, "name": "new", "hidden": False}
+    client.command(sql.statement("load/give_name"), parameters=line)
+    names = client.query(sql.statement("load/given_names"), parameters={"kind": "topic"})
+    assert [row[1] for row in names.result_rows] == ["new"]
+
+
 def test_deleted_batch_is_gone_from_every_table(client: Client) -> None:
     load_small_library(client)
     load_batch(client, "asr_segments", B2, segments(5), "b")
