@@ -24,7 +24,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Owner:
     """A process, as the kernel knows it; ``host`` is for people.
 
     ``boot`` and ``namespace`` are empty where the system does not tell them: then only beats count.
+    ``records`` is the file in which the instance that it works on keeps its runs, empty for a
+    server: a data folder may be copied while it is at work, and it is not at work on the copy.
     """
 
     beat: str
@@ -55,13 +57,16 @@ class Owner:
     namespace: str
     pid: int
     started: str
+    records: str = ""
 
-    def lives(self) -> bool | None:
-        """Whether the process is there; None where that can't be seen from here."""
+    def lives(self, records: str = "") -> bool | None:
+        """Whether the process is there and works on these records; None where that can't be seen
+        from here."""
         here = this_process()
         if not here.boot or (self.boot, self.namespace) != (here.boot, here.namespace):
             return None
-        return bool(self.started) and _started(self.pid) == self.started
+        is_there = bool(self.started) and _started(self.pid) == self.started
+        return is_there and self.records == records
 
     def as_tag(self) -> str:
         """The value of ``OWNER_TAG``."""
@@ -118,10 +123,21 @@ def _started(pid: int) -> str:
 # Beats --------------------------------------------------------------------------------------------
 
 
+def records_of(instance: dg.DagsterInstance) -> str:
+    """The device and number of the file of an instance's runs; empty where a server has them."""
+    if instance.is_ephemeral:
+        return ""
+    try:
+        found = Path(instance.root_directory, "history", "runs.db").stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"
+
+
 @contextmanager
 def beating(instance: dg.DagsterInstance) -> Iterator[Owner]:
     """Say that this process lives, for as long as the block takes."""
-    me, done = this_process(), threading.Event()
+    me, done = replace(this_process(), records=records_of(instance)), threading.Event()
     _beat(instance, me)
     thread = threading.Thread(target=_beat_on, args=(instance, me, done), daemon=True)
     thread.start()
@@ -151,7 +167,8 @@ def _beat_key(owner: Owner) -> str:
 def dead_among(instance: dg.DagsterInstance, owners: Iterable[Owner]) -> set[Owner]:
     """Those whose process is gone. Takes ``WATCH_S`` where only silence can tell, and less where a
     beat comes."""
-    seen = {owner: owner.lives() for owner in set(owners)}
+    records = records_of(instance)
+    seen = {owner: owner.lives(records) for owner in set(owners)}
     far = {owner for owner, lives in seen.items() if lives is None}
     if far:
         names = ", ".join(sorted(map(str, far)))

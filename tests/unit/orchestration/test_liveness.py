@@ -37,7 +37,16 @@ from orchestration.liveness import (
     end_dead_runs,
     held_batches,
 )
-from orchestration.owners import OWNER_TAG, Busy, Owner, alone, dead_among, owner_of, this_process
+from orchestration.owners import (
+    OWNER_TAG,
+    Busy,
+    Owner,
+    alone,
+    beating,
+    dead_among,
+    owner_of,
+    this_process,
+)
 from orchestration.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -135,7 +144,8 @@ def test_a_run_whose_process_was_killed_is_ended_in_every_state(
 def test_run_monitoring_is_told_of_a_run_that_died(on_disk: dg.DagsterInstance) -> None:
     launcher = on_disk.run_launcher
     dead = _run(on_disk, {OWNER_TAG: _gone().as_tag()})
-    alive = _run(on_disk, {OWNER_TAG: this_process().as_tag()})
+    with beating(on_disk) as me:
+        alive = _run(on_disk, {OWNER_TAG: me.as_tag()})
     assert launcher.check_run_worker_health(dead).status == WorkerStatus.FAILED
     assert launcher.check_run_worker_health(alive).status == WorkerStatus.RUNNING
 
@@ -194,6 +204,19 @@ def _beating(instance: dg.DagsterInstance, beat: str) -> Iterator[None]:
 def _can_unshare() -> bool:
     command = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "true"]
     return bool(shutil.which("unshare")) and subprocess.run(command).returncode == 0
+
+
+def test_the_copy_of_a_folder_whose_ingestion_runs_on_is_free(
+    on_disk: dg.DagsterInstance, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    copy = tmp_path_factory.mktemp("copy") / "data"
+    with beating(on_disk) as me:
+        run = _run(on_disk, {OWNER_TAG: me.as_tag()})
+        assert dead_runs(on_disk, [run]) == []
+        shutil.copytree(tmp_path, copy)
+        with open_here(Settings(data=str(copy))) as copied:
+            assert end_dead_runs(copied) == 1
+    assert _status(on_disk, run) == dg.DagsterRunStatus.STARTED
 
 
 def test_a_container_of_another_name_and_the_same_numbers_is_told_from_this_one(
@@ -327,5 +350,5 @@ def test_one_ingestion_at_a_time_from_whatever_machine(instance: dg.DagsterInsta
             pass
     instance.run_storage.set_cursor_values({key: _far().as_tag()})
     with alone(instance, "ingestion") as me:  # it is silent
-        assert me == this_process()
+        assert me.beat == this_process().beat
     assert instance.run_storage.get_cursor_values({key})[key] == ""
