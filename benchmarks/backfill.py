@@ -105,8 +105,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        settings = stack.enter_context(_library(folder, args.batches, args.clips))
-        address = stack.enter_context(_pages(folder / "ui.log"))
+        settings = stack.enter_context(library(folder, args.batches, args.clips))
+        address, _ = stack.enter_context(pages(folder / "ui.log"))
         with _reading(settings) as reader:
             done = _backfill(settings, address, twice=args.twice)
         _report(settings, reader, done, args.clips)
@@ -116,7 +116,7 @@ def main() -> None:
 
 
 @contextmanager
-def _library(folder: Path, batches: int, clips: int) -> Iterator[Settings]:
+def library(folder: Path, batches: int, clips: int) -> Iterator[Settings]:
     """Servers, and a library whose batches are cut and registered; in this process's
     environment."""
     catalogue = _write_clips(folder / "clips", batches * clips)
@@ -158,8 +158,9 @@ def _picture(number: int, frame: int) -> Picture:
 
 
 @contextmanager
-def _pages(log: Path) -> Iterator[str]:
-    """`kadr ui` on a free port, ended with all that it started; gives its address."""
+def pages(log: Path) -> Iterator[tuple[str, int]]:
+    """`kadr ui` on a free port, ended with all that it started; gives its address, and the number
+    of the process that leads the group of all of it."""
     port = free_port()
     main = "from orchestration.cli import main; main()"
     command = [sys.executable, "-c", main, "ui", "--port", str(port)]
@@ -168,7 +169,7 @@ def _pages(log: Path) -> Iterator[str]:
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_until_loaded(address, process, log)
-        yield address
+        yield address, process.pid
     finally:
         for number in (signal.SIGINT, signal.SIGKILL):
             with suppress(ProcessLookupError):
@@ -270,14 +271,14 @@ def _backfill(settings: Settings, address: str, *, twice: bool) -> Done:
     with open_here(settings) as instance:
         batches = list(instance.get_dynamic_partitions(str(BATCHES.name)))
         start = time.monotonic()
-        kinds = (_of_assets(settings), _OF_JOB) if twice else (_of_assets(settings),)
-        ids = [_launch(address, {**kind, "partitionNames": batches}) for kind in kinds]
+        kinds = (of_assets(settings), _OF_JOB) if twice else (of_assets(settings),)
+        ids = [launch(address, {**kind, "partitionNames": batches}) for kind in kinds]
         _wait(instance, ids, start + START_LIMIT_S + RUN_LIMIT_S * len(batches))
         runs = instance.get_run_records(dg.RunsFilter(tags={"dagster/backfill": ids}))
         return Done(runs, time.monotonic() - start)
 
 
-def _of_assets(settings: Settings) -> dict[str, Any]:
+def of_assets(settings: Settings) -> dict[str, Any]:
     """All assets of a batch, chosen in the graph."""
     keys = build_defs(settings).resolve_job_def(BATCH_JOB).asset_layer.executable_asset_keys
     return {"assetSelection": [{"path": list(key.path)} for key in sorted(keys)]}
@@ -294,7 +295,8 @@ _OF_JOB = {
 }
 
 
-def _launch(address: str, params: Mapping[str, Any]) -> str:
+def launch(address: str, params: Mapping[str, Any]) -> str:
+    """Launch a backfill through GraphQL; its id."""
     answer = _ask(address, LAUNCH, params=params)["launchPartitionBackfill"]
     if answer["__typename"] != "LaunchBackfillSuccess":
         sys.exit(f"the backfill was refused: {answer}")
@@ -316,20 +318,20 @@ def _wait(instance: dg.DagsterInstance, ids: Sequence[str], end_s: float) -> Non
 
 def _report(settings: Settings, reader: Reader, done: Done, clips: int) -> None:
     """Check every answer, then print the figures; ends the program where one was wrong."""
-    library = resources(settings)["library"]
-    wanted = _expected(library.datasets, library.batches.names())
+    ours = resources(settings)["library"]
+    wanted = expected(ours.datasets, ours.batches.names())
     problems = [
         *(f"a query failed: {failure}" for failure in reader.failures),
         *_torn(reader, wanted),
-        *_not_exact(reader, wanted, clips * len(library.batches.names())),
-        *_run_problems(settings, done.runs, library.batches.names()),
+        *_not_exact(reader, wanted, clips * len(ours.batches.names())),
+        *_run_problems(settings, done.runs, ours.batches.names()),
     ]
     if problems:
         sys.exit("\n".join([f"{len(problems)} things are wrong:", *problems[:40]]))
     _print(settings, reader, done, wanted)
 
 
-def _expected(store: DatasetStore, batches: Sequence[str]) -> dict[str, dict[str, int]]:
+def expected(store: DatasetStore, batches: Sequence[str]) -> dict[str, dict[str, int]]:
     """Rows by question and batch, as the Parquet files have them."""
     wanted = {
         name: {batch: store.row_count(TABLES[name].dataset.name, batch) for batch in batches}

@@ -3,6 +3,9 @@
 ``KADR_DATA`` may be a local folder or ``s3://bucket/prefix``. What must be local (the embedded
 ClickHouse, the Dagster instance, scratch files) lies under ``KADR_STATE``, by default the data
 folder itself.
+
+What may hold a password or a key (``SECRET``) can stand in a file, as Docker and Kubernetes mount
+secrets: ``KADR_CLICKHOUSE_URL_FILE`` names it. It is in no ``repr`` and in no error.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "KADR_"
+
+
+def _secret(default: Any = "") -> Any:
+    return field(default_factory=lambda: default, repr=False, metadata={"secret": True})
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,15 @@ class Settings:
     taxonomy: str = ""
     slang: str = ""
     translation_model: str = ""
-    clickhouse_url: str = ""
-    postgres_url: str = ""
+    clickhouse_url: str = _secret()
+    postgres_url: str = _secret()
     executor: str = "multiprocess"
-    source: str = ""
+    source: str = _secret()
     nightly_cron: str = "0 1 * * *"
     arrivals_every_s: int = 0
     batch_attempts: int = 3
     batch_order: str = "newest"
-    storage_options: Mapping[str, str] = field(default_factory=dict)
+    storage_options: Mapping[str, str] = _secret({})
     batch_size: int = 500
     workers: int = 0
     steps_at_once: int = 2
@@ -114,6 +121,10 @@ class Settings:
         return self.workers or len(_affinity()) or os.cpu_count() or 1
 
 
+SECRET = frozenset(f"{PREFIX}{f.name.upper()}" for f in fields(Settings) if f.metadata)
+_FILE = "_FILE"
+
+
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
 
@@ -123,6 +134,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     environment = os.environ if environment is None else environment
     known = {PREFIX + f.name.upper(): f.name for f in fields(Settings)}
     given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    given = _with_files(given)
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise ValueError(f"unknown setting {unknown[0]}; there are: {', '.join(sorted(known))}")
@@ -132,11 +144,34 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values)
 
 
+def _with_files(given: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with the contents of the files that secret ones are named by.
+
+    Raises:
+        ValueError: both are given, or the file can't be read.
+    """
+    names = {name + _FILE: name for name in SECRET}
+    read = {names[name]: _read(name, path) for name, path in given.items() if name in names}
+    for twice in sorted(read.keys() & given.keys()):
+        raise ValueError(f"{twice} and {twice}{_FILE} are both set: give one of them")
+    return {name: value for name, value in given.items() if name not in names} | read
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ValueError(f"{name}: cannot read {path}: {reason}") from None
+
+
 def settled() -> Settings:
     """The environment's settings, with the data root made absolute there too: child processes read
-    the same environment and may run in another folder."""
+    the same environment and may run in another folder. Dagster reads PostgreSQL's URL itself."""
     settings = from_environment()
     os.environ[f"{PREFIX}DATA"] = settings.data_root
+    if settings.postgres_url and os.environ.pop(f"{PREFIX}POSTGRES_URL{_FILE}", ""):
+        os.environ[f"{PREFIX}POSTGRES_URL"] = settings.postgres_url
     return settings
 
 
@@ -151,6 +186,7 @@ def _parse(name: str, value: str) -> object:
         if isinstance(default, Mapping):
             return {str(k): str(v) for k, v in json.loads(value).items()}
         return type(default)(value)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError):
         kind = "a JSON object" if isinstance(default, Mapping) else type(default).__name__
-        raise ValueError(f"{name} must be {kind}, not {value!r}") from error
+        found = "" if name in SECRET else f", not {value!r}"
+        raise ValueError(f"{name} must be {kind}{found}") from None

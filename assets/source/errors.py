@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assets.stores.secrets import shown
+
 
 class SourceError(Exception):
-    """A source cannot be listed: says which, what is wrong, and what to do."""
+    """A source cannot be listed: says which, what is wrong, and what to do; no password and no
+    signature of an address."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(shown(text))
 
 
 class EmptySource(SourceError):

@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import sql
+from assets.stores.secrets import percent_encoded
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -98,9 +99,11 @@ class ClickHouse:
     wait_s: float = WAIT_S
 
     def __post_init__(self) -> None:
+        # A raw # in a password would end the address for every parser, and stand in its error.
+        object.__setattr__(self, "url", percent_encoded(self.url))
         parts = urlsplit(self.url)
         embedded = parts.scheme == "chdb" and not parts.netloc and parts.path.startswith("/")
-        if not embedded and not (parts.scheme in _SERVER_INTERFACES and parts.hostname):
+        if not embedded and not (parts.scheme in _SERVER_INTERFACES and _has_host(parts)):
             raise ValueError(f"the ClickHouse URL has none of these forms: {_FORMS}")
         if embedded and "?" in self.url:
             raise ValueError("the embedded engine's directory may not have a question mark")
@@ -231,6 +234,14 @@ class ClickHouse:
                 if time.monotonic() > until:
                     raise EngineBusy(f"{directory} is open in another program") from cause
                 time.sleep(POLL_S)
+
+
+def _has_host(parts: SplitResult) -> bool:
+    """Whether there is a host, and no port or one that is a number."""
+    try:
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_open_elsewhere(directory: Path) -> bool:

@@ -1,18 +1,20 @@
 """What assets ask for: the library's files, the decoder, the models, ClickHouse.
 
-Resources hold plain settings, so they travel to another process or machine; what is expensive is
-opened by the step that needs it.
+Resources hold plain settings; what is expensive is opened by the step that needs it.
+
+What may hold a password or a key is a ``Secret``: Dagster writes a resource's plain fields into its
+database and shows them on pages that ask nobody who they are, and passes such a dependency on as it
+is. Every process makes its resources from its own environment.
 """
 
-from __future__ import annotations
-
+# Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from assets.stores import models
 from assets.stores.batches import BatchRegistry
@@ -20,6 +22,7 @@ from assets.stores.clickhouse import ClickHouse
 from assets.stores.datasets import DatasetStore
 from assets.stores.devices import claimed_device
 from assets.stores.models import Model
+from assets.stores.secrets import Secret, hidden
 from assets.stores.storage import Storage
 from ml.models.profiles import Profile, profile
 from ml.taxonomy import Taxonomy, default_taxonomy, load_taxonomy
@@ -37,7 +40,7 @@ class Library(dg.ConfigurableResource):
     state: str
     known_people: str = ""
     taxonomy: str = ""
-    storage_options: dict[str, str] = Field(default_factory=dict)
+    storage_options: Secret[dict[str, str]] = hidden({})
 
     @property
     def known_faces(self) -> Storage:
@@ -83,7 +86,7 @@ class Decoding(dg.ConfigurableResource):
     max_duration_s: float = 6 * 3600.0
     max_failed_share: float = 0.5
 
-    def options(self) -> ExtractOptions:
+    def options(self) -> "ExtractOptions":
         """The settings of one decode pass."""
         from ml.media.extract import ExtractOptions
 
@@ -115,7 +118,7 @@ class Models(dg.ConfigurableResource):
     _say: Callable[[str], None] = PrivateAttr(default=print)
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Models]:
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Models"]:
         """Dagster's own hook, around a step: the GPU that it claimed is let go of at its end."""
         with ExitStack() as step:
             self._step, self._own_device = step, ""
@@ -192,10 +195,10 @@ class Models(dg.ConfigurableResource):
 class Tables(dg.ConfigurableResource):
     """ClickHouse: the embedded engine's directory or a server's URL."""
 
-    url: str
+    url: Secret[str] = hidden()
 
     @contextmanager
-    def session(self, reason: str, say: Callable[[str], None]) -> Iterator[Client]:
+    def session(self, reason: str, say: Callable[[str], None]) -> Iterator["Client"]:
         """A migrated client; the embedded engine is held no longer than the block."""
         with ClickHouse(self.url, on_wait=say).session(reason) as client:
             yield client
