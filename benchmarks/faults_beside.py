@@ -98,19 +98,22 @@ def _kill(settings: Settings, catalogue: Path, victim: str, after_s: float, fold
     with pages(folder / "ui.log") as (address, leader), open_here(settings) as instance:
         batches = list(instance.get_dynamic_partitions("batches"))
         launch(address, {**of_assets(settings), "partitionNames": batches})
-        command_line = subprocess.Popen(
-            [*_INGEST, str(catalogue), "--all"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(after_s)
-        killed = _strike(victim, command_line, leader)
-        print(f"{victim}: {killed} processes killed after {after_s:.0f} s", flush=True)
-        time.sleep(after_s)
-        with suppress(ProcessLookupError):
-            os.killpg(command_line.pid, signal.SIGINT)
-        print(f"  the command line ended with {command_line.wait(_LIMIT_S)}", flush=True)
+        with (folder / "ingest.log").open("w+") as said:
+            command_line = subprocess.Popen(
+                [*_INGEST, str(catalogue), "--all"],
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+            time.sleep(after_s)
+            killed = _strike(victim, command_line, leader)
+            print(f"{victim}: {killed} processes killed after {after_s:.0f} s", flush=True)
+            time.sleep(after_s)
+            with suppress(ProcessLookupError):
+                os.killpg(command_line.pid, signal.SIGINT)
+            code = command_line.wait(_LIMIT_S)
+            said.seek(0)
+            print(f"  the command line ended with {code}: {said.read().splitlines()[-1:]}")
 
 
 def _strike(victim: str, command_line: subprocess.Popen[bytes], leader: int) -> int:

@@ -12,6 +12,7 @@ import click
 
 from orchestration.commands.check import check
 from orchestration.commands.clusters import people, recluster, topics
+from orchestration.commands.doctor import doctor
 from orchestration.commands.evaluate import evaluate
 from orchestration.commands.search import search, suggest
 from orchestration.commands.tags import tags
@@ -163,7 +164,7 @@ def pull(name: str | None) -> None:
         click.echo(f"{model}: {where}")
 
 
-for command in (check, search, suggest, evaluate, topics, people, recluster, tags):
+for command in (check, doctor, search, suggest, evaluate, topics, people, recluster, tags):
     cli.add_command(command)
 
 

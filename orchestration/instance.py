@@ -23,6 +23,7 @@ from assets.stores.devices import GPU_POOL
 from assets.stores.needs import LIBRARY_POOLS
 from ml.models.gpu_use import gpu_count
 from orchestration.executors import is_cluster
+from orchestration.records import explained
 from orchestration.settings import Settings, settled
 
 CONFIG = Path(__file__).parent.parent / "dagster.yaml"
@@ -91,6 +92,7 @@ def open_here(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
     Raises:
         ConnectionError: PostgreSQL can't be reached, or went away for longer than Dagster waits.
+        RecordsError: the database in the instance's folder is damaged, locked or can't be written.
     """
     no_copies = {
         "module": "dagster._core.storage.noop_compute_log_manager",
@@ -103,27 +105,10 @@ def open_here(settings: Settings) -> Iterator[dg.DagsterInstance]:
             set_slots(instance, settings)
             yield instance
     except Exception as error:
-        if not _is_of_postgres(error):
+        in_words = explained(error, settings.dagster_home)
+        if in_words is None:
             raise
-        raise ConnectionError(
-            "PostgreSQL (KADR_POSTGRES_URL) can't be reached, or went away in the middle: "
-            f"{_reason(error)}. Start it again; the same command goes on from here"
-        ) from error
-
-
-def _is_of_postgres(error: BaseException | None) -> bool:
-    from dagster_postgres.utils import DagsterPostgresException
-    from sqlalchemy.exc import OperationalError
-
-    kinds = (DagsterPostgresException, OperationalError)
-    return isinstance(error, kinds) or (error is not None and _is_of_postgres(error.__cause__))
-
-
-def _reason(error: BaseException) -> str:
-    """What PostgreSQL's client said at last; SQLAlchemy adds lines of background to it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).strip().splitlines()[0].removesuffix(".")
+        raise in_words from error
 
 
 def set_slots(instance: dg.DagsterInstance, settings: Settings) -> None:

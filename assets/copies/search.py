@@ -85,7 +85,7 @@ def duplicate_pairs(
     own = comparables(store, library.batches, batch)
     wanted = {video_id: video.key for video_id, video in own.items()}
     maker = f"copies-{VERSION}"
-    old = store.ledger(FOUND_PAIRS.name, batch)
+    old = store.usable_ledger(FOUND_PAIRS.name, batch)
     is_other = old is not None and old.maker != maker  # the keys don't hold the version
     todo = plan(store, FOUND_PAIRS, batch, maker, wanted, force=is_forced(context) or is_other)
     progress = Progress(context, FOUND_PAIRS.name, len(todo.todo))

@@ -126,7 +126,7 @@ class Extraction:
 
     def _keep_what_holds(self) -> None:
         name = self.batch.name
-        ledgers = {d.name: self.store.ledger(d.name, name) for d in (VIDEOS, *MEDIA)}
+        ledgers = {d.name: self.store.usable_ledger(d.name, name) for d in (VIDEOS, *MEDIA)}
         keys = {d: ledger.keys for d, ledger in ledgers.items() if ledger is not None}
         layouts = {d: ledger.layout for d, ledger in ledgers.items() if ledger is not None}
         if any(layouts.get(d.name) != layout_of(d) for d in MEDIA):

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -69,6 +70,13 @@ class SourceVideo:
     tags: str = ""
     problem: str = ""
     licensed: bool | None = None
+
+
+class ListDamaged(OSError):
+    """A batch's list, or a note beside it, is not whole: names it, and what mends it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url} is damaged: `kadr doctor --mend` makes it again")
 
 
 class BatchExists(Exception):
@@ -161,13 +169,22 @@ class BatchRegistry:
 
         Raises:
             FileNotFoundError: there is no such batch.
+            ListDamaged: its file is not whole.
             ValueError: not a batch's name.
         """
+        return self._table(name, self._bytes(name))
+
+    def _bytes(self, name: str) -> bytes:
         try:
-            data = self.storage.read_bytes(_key(name))
+            return self.storage.read_bytes(_key(name))
         except FileNotFoundError as error:
             raise FileNotFoundError(f"there is no batch {name} in {self.storage.root}") from error
-        return pq.read_table(pa.BufferReader(data), schema=BATCH_SCHEMA)
+
+    def _table(self, name: str, data: bytes) -> pa.Table:
+        try:
+            return pq.read_table(pa.BufferReader(data), schema=BATCH_SCHEMA)
+        except (pa.ArrowException, OSError) as error:
+            raise ListDamaged(self.storage.url(_key(name))) from error
 
     def read(self, name: str) -> Batch:
         """A batch with its videos in order; errors as in ``table``."""
@@ -200,7 +217,7 @@ class BatchRegistry:
         for newer in sorted((note.stem for note in notes), key=name_key):
             if not self.exists(newer):  # the ingest was killed before it wrote the list
                 continue
-            ids = json.loads(self.storage.read_bytes(f"superseded/{name}/{newer}.json"))
+            ids = self._note(f"superseded/{name}/{newer}.json")
             there = set(self.table(newer).column("video_id").to_pylist())
             found |= {old: newer for old, new in ids.items() if new in there}
         return found
@@ -227,7 +244,13 @@ class BatchRegistry:
 
     def _noted(self, name: str) -> dict[str, bool]:
         key = _licences_key(name)
-        return json.loads(self.storage.read_bytes(key)) if self.storage.exists(key) else {}
+        return self._note(key) if self.storage.exists(key) else {}
+
+    def _note(self, key: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.storage.read_bytes(key)))
+        except (ValueError, TypeError) as error:
+            raise ListDamaged(self.storage.url(key)) from error
 
     def noted_licences(self) -> Iterator[tuple[str, dict[str, bool]]]:
         """The batches of which later listings said something: whether each such video is
@@ -241,9 +264,18 @@ class BatchRegistry:
         schema = pl.DataFrame(BATCH_SCHEMA.empty_table()).schema
         with ThreadPoolExecutor(_READERS) as readers:
             for start in range(0, len(names), _LISTS_AT_ONCE):
-                keys = map(_key, names[start : start + _LISTS_AT_ONCE])
-                lists = list(readers.map(self.storage.read_bytes, keys))
+                some = names[start : start + _LISTS_AT_ONCE]
+                lists = list(readers.map(self._whole, some))
                 yield start, pl.scan_parquet(lists, schema=schema, missing_columns="insert")
+
+    def _whole(self, name: str) -> bytes:
+        """The bytes of a list, whose end was seen: readers of many name none of them."""
+        data = self._bytes(name)
+        try:
+            pq.read_metadata(pa.BufferReader(data))
+        except (pa.ArrowException, OSError) as error:
+            raise ListDamaged(self.storage.url(_key(name))) from error
+        return data
 
     def _check_free(self, batch: Batch) -> None:
         if self.exists(batch.name) and self.read(batch.name) != batch:

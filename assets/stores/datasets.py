@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.stores.storage import Storage
+from assets.stores.storage import Storage, StorageError
 from ml.schemas import Dataset
 
+log = logging.getLogger(__name__)
 _LEDGER_KEY = b"kadr.ledger"
 # A row group is closed at 16 MB: large enough that one object-store read is worth its latency,
 # small enough that a reader holding one does not notice it.
@@ -33,6 +35,10 @@ _PICKED = {"copy_descriptors", "audio_fingerprints", "motion"}
 _PICKED_BYTES = 1 << 20
 READ_ROWS = 64  # rows in a RecordBatch that is read; 64 JPEG frames are some 4 MB
 _ALREADY_COMPRESSED = {"jpeg", "flac", "luma_zstd", "bands_zstd"}
+
+
+class DatasetDamaged(OSError):
+    """A dataset's file is not whole: names it, and what makes it again."""
 
 
 def key_of(*parts: str) -> str:
@@ -79,6 +85,7 @@ class _Writer:
             self.dataset.schema,
             compression=compression,
             use_dictionary=[n for n in names if n in {"video_id", "model", "language"}],
+            write_page_checksum=True,
         )
 
     def write(self, rows: pa.RecordBatch) -> None:
@@ -120,17 +127,42 @@ class DatasetStore:
         return f"datasets/{name}/{batch}.parquet"
 
     def ledger(self, name: str, batch: str) -> Ledger | None:
-        """The footer's ledger, or None where the dataset has no file for the batch."""
+        """The footer's ledger, or None where the dataset has no file for the batch.
+
+        Raises:
+            DatasetDamaged: the file is not whole, or none of ours.
+        """
         with self._open(name, batch) as file:
             if file is None:
                 return None
-            stored = json.loads(file.metadata.metadata[_LEDGER_KEY])
-            return Ledger(stored["maker"], stored["keys"], stored["layout"], stored["digest"])
+            try:
+                stored = json.loads((file.metadata.metadata or {})[_LEDGER_KEY])
+                return Ledger(stored["maker"], stored["keys"], stored["layout"], stored["digest"])
+            except (KeyError, ValueError, TypeError) as error:
+                raise self._damaged(name, batch, "it has no ledger") from error
+
+    def usable_ledger(self, name: str, batch: str) -> Ledger | None:
+        """For whoever makes the file: a damaged one counts as none, which is logged."""
+        try:
+            return self.ledger(name, batch)
+        except DatasetDamaged as error:
+            log.warning("%s", error)
+            return None
 
     def versions(self, name: str) -> dict[str, str]:
         """What changes with each batch's file of a dataset, from one listing."""
         files = self.storage.scan(f"datasets/{name}")
         return {Path(f.key).stem: f.etag for f in files if f.key.endswith(".parquet")}
+
+    def read_through(self, name: str, batch: str) -> None:
+        """Read all of a file, for the checksums of its pages.
+
+        Raises:
+            DatasetDamaged: one of them is wrong, or a page can't be unpacked.
+        """
+        with self._open(name, batch) as file:
+            for _ in () if file is None else file.iter_batches(READ_ROWS):
+                pass
 
     def row_count(self, name: str, batch: str) -> int:
         """Rows in the file; 0 where there is none."""
@@ -186,8 +218,23 @@ class DatasetStore:
         if not self.storage.exists(key):
             yield None
             return
-        with self.storage.open_reader(key) as source, pq.ParquetFile(source) as file:
-            yield file
+        try:
+            with (
+                self.storage.open_reader(key) as source,
+                pq.ParquetFile(source, page_checksum_verification=True) as file,
+            ):
+                yield file
+        except (pa.ArrowInvalid, OSError) as error:
+            # Of what Arrow finds in a file, none has a number; what the disk or a server says has.
+            if isinstance(error, (StorageError, DatasetDamaged)) or getattr(error, "errno", None):
+                raise
+            raise self._damaged(name, batch, str(error).splitlines()[0]) from error
+
+    def _damaged(self, name: str, batch: str, why: str) -> DatasetDamaged:
+        return DatasetDamaged(
+            f"{self.storage.url(self.key(name, batch))} is damaged ({why.rstrip('.')}): "
+            "`kadr ingest` makes it again, after `kadr doctor --mend` has moved it aside if need be"
+        )
 
 
 @dataclass

@@ -54,7 +54,7 @@ def plan(
     force: bool = False,
 ) -> Plan:
     """Compare the file's ledger with what is wanted now."""
-    old = store.ledger(dataset.name, batch)
+    old = store.usable_ledger(dataset.name, batch)
     usable = old is not None and not force and old.layout == layout_of(dataset)
     keys = old.keys if old is not None and usable else {}
     kept = frozenset(video for video, key in wanted.items() if keys.get(video) == key)

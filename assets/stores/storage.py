@@ -317,6 +317,12 @@ class Storage:
             except FileNotFoundError:
                 return
 
+    def set_aside(self, key: str) -> None:
+        """Keep a file that is of no use under another name, ``….damaged``, replacing an older
+        one: whoever wants to know what happened still has it."""
+        self.put_bytes(self.read_bytes(key), f"{key}.damaged")
+        self.delete(key)
+
     def clean_temporary(self, prefix: str = "", older_than_s: float = 86_400.0) -> int:
         """Remove what killed writers left below the folder ``prefix``; how many files that was.
 

@@ -25,26 +25,27 @@ from ml.schemas import TEXT, VISUAL
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_BY_BATCH = tuple(table for table in TABLES.values() if table.by_batch and table.with_batch)
+# What is loaded with a batch.
+BY_BATCH = tuple(table for table in TABLES.values() if table.by_batch and table.with_batch)
 _POOLED = "video_embeddings"
 _COUNT_CHECK = "rows_match_parquet"
 _COUNTED = "The table holds as many rows of the batch as its Parquet file."
 
 
-def _sources(table: Table) -> tuple[str, ...]:
+def sources(table: Table) -> tuple[str, ...]:
     """The datasets whose rows the table holds."""
     return ("visual", "text") if table.name == _POOLED else (table.dataset.name,)
 
 
 @dg.multi_asset(
     name="load_tables",
-    specs=[table_spec(t.name, t.dataset, "tables", _sources(t)) for t in _BY_BATCH],
+    specs=[table_spec(t.name, t.dataset, "tables", sources(t)) for t in BY_BATCH],
     partitions_def=BATCHES,
     op_tags=SMALL.op_tags,
     can_subset=True,
     check_specs=[
         spec
-        for table in _BY_BATCH
+        for table in BY_BATCH
         for spec in (batch_check(_COUNT_CHECK, table, _COUNTED), *check_specs(table))
     ],
     description="Puts the batch's rows in place in every table, each by one atomic swap.",
@@ -55,7 +56,7 @@ def load_tables(
     """Load what changed, then count it and look at it. Checks that are run alone load nothing."""
     batch, wanted = context.partition_key, context.selected_asset_keys
     looked_at = wanted | {check.asset_key for check in context.selected_asset_check_keys}
-    loads = [_load_of(library.datasets, t, batch) for t in _BY_BATCH if asset_key(t) in looked_at]
+    loads = [load_of(library.datasets, t, batch) for t in BY_BATCH if asset_key(t) in looked_at]
     context.log.info(f"tables: loading {len(wanted)}")
     checks: list[dg.AssetCheckResult] = []
     with tables.session(f"loading batch {batch}", context.log.info) as client:
@@ -68,21 +69,23 @@ def load_tables(
 
 
 @dataclass(frozen=True)
-class _Load:
+class Load:
+    """What a table should hold of a batch, and from what it is made."""
+
     table: Table
     fingerprint: str
     expected: int | None
     rows: Callable[[], Iterator[pa.RecordBatch]]
 
 
-def _load_of(store: DatasetStore, table: Table, batch: str) -> _Load:
+def load_of(store: DatasetStore, table: Table, batch: str) -> Load:
     """What to load; ``expected`` rows is the Parquet file's count, where the rows are its own."""
-    ledgers = [ledger_of(store, name, batch) for name in _sources(table)]
+    ledgers = [ledger_of(store, name, batch) for name in sources(table)]
     fingerprint = key_of(table.name, *(ledger.fingerprint() for ledger in ledgers))
     if table.name == _POOLED:
-        return _Load(table, fingerprint, None, lambda: _video_vectors(store, batch))
+        return Load(table, fingerprint, None, lambda: _video_vectors(store, batch))
     expected = store.row_count(table.dataset.name, batch)
-    return _Load(
+    return Load(
         table,
         fingerprint,
         expected,
@@ -98,7 +101,7 @@ def _video_vectors(store: DatasetStore, batch: str) -> Iterator[pa.RecordBatch]:
 
 
 def _loaded(
-    context: dg.AssetExecutionContext, client: "Client", load: _Load
+    context: dg.AssetExecutionContext, client: "Client", load: Load
 ) -> dg.MaterializeResult:
     name, batch = load.table.name, context.partition_key
     report = load_batch(client, name, batch, load.rows(), load.fingerprint)
@@ -112,7 +115,7 @@ def _loaded(
 
 
 def _checks(
-    context: dg.AssetExecutionContext, client: "Client", load: _Load
+    context: dg.AssetExecutionContext, client: "Client", load: Load
 ) -> list[dg.AssetCheckResult]:
     """What the checks say that are asked for."""
     batch = context.partition_key
@@ -121,7 +124,7 @@ def _checks(
     return [result for result in made if result.check_name in asked]
 
 
-def _same_count(client: "Client", load: _Load, batch: str) -> dg.AssetCheckResult:
+def _same_count(client: "Client", load: Load, batch: str) -> dg.AssetCheckResult:
     held, expected = count_rows(client, load.table.name, batch), load.expected
     if expected is None:
         journal = loaded(client, load.table.name, batch)

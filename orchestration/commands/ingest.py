@@ -16,7 +16,7 @@ import dagster as dg
 
 from assets.source.listing import cut_new, outdated, summary, worth_another_try
 from assets.stores.clickhouse import CannotConnect
-from assets.stores.resources import Library
+from assets.stores.resources import Library, Tables
 from orchestration.definitions import resources
 from orchestration.liveness import end_dead_runs, held_batches
 from orchestration.owners import Busy, alone
@@ -68,7 +68,9 @@ def ingest(
         done, names = cut_new(library, instance, source, settings.batch_size, licensed=licensed)
         say(summary(done, names))
         again = worth_another_try(ours["tables"], say)
-        todo = {*unfinished(instance, names), *outdated(library), *again}
+        old = unfinished(instance, names)
+        gone = _lost(library, ours["tables"], [name for name in names if name not in old], say)
+        todo = {*old, *gone, *outdated(library), *again}
         wanted = [n for n in names if every_batch or force or n in todo]
         work = _Work(instance, force)
         work.run_batches(wanted, say)
@@ -125,6 +127,16 @@ class _Work:
             self.failures.append(f"{what}: {error}")
         except CannotConnect as error:
             raise CannotConnect("\n".join([*self.failures, str(error)])) from error
+
+
+def _lost(library: Library, tables: Tables, finished: Sequence[str], say: Say) -> set[str]:
+    """Finished batches whose files or tables are not what they were."""
+    from assets.tables.standing import lost
+
+    found = lost(library, tables, finished, say)
+    for batch, why in found.items():
+        say(f"batch {batch} is run again: {why}")
+    return set(found)
 
 
 def _is_filed_otherwise(library: Library) -> bool:

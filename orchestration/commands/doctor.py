@@ -1,0 +1,128 @@
+"""``kadr doctor``: look at everything that a library is made of, and mend what a program can."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from assets.stores.clickhouse import ClickHouse, ClickHouseError
+from assets.stores.problems import Problem
+from assets.stores.resources import Library, Tables
+from orchestration.records import RecordsError, record_problems
+from orchestration.settings import Settings, settled
+
+_INGEST = "kadr ingest SOURCE"
+# What a batch of 500 short videos needs while it is decoded, many times over.
+_LEAST_FREE_BYTES = 2 << 30
+_LOCK = Path(__file__).parents[2] / "requirements" / "kadr.lock"
+
+
+@click.command()
+@click.option("--mend", is_flag=True, help="Mend what a program can mend.")
+@click.option("--deep", is_flag=True, help="Read every file to its end, and compare checksums.")
+def doctor(*, mend: bool, deep: bool) -> None:
+    """Look at everything a library is made of, and say what is wrong and what mends it.
+
+    Dagster's database, batch lists, datasets, tables, indexes, free space, versions. Nothing is
+    changed without --mend, and nothing is ever deleted: what is damaged is moved aside, and the
+    next `kadr ingest` makes it again. Exit code 1 where something is still wrong.
+    """
+    from orchestration.definitions import resources
+
+    settings = settled()
+    ours = resources(settings)
+    left = 0
+    for problem in _problems(settings, ours["library"], ours["tables"], deep=deep):
+        left += not _told(problem, mend=mend)
+    click.echo(f"{left} things are wrong" if left else "nothing is wrong")
+    sys.exit(1 if left else 0)
+
+
+def _told(problem: Problem, *, mend: bool) -> bool:
+    """Say what is wrong, and mend it if asked; whether it is mended."""
+    click.echo(f"{problem.where}: {problem.what}")
+    if mend and problem.mend:
+        problem.mend()
+        click.echo("  mended" + f"; then: {_INGEST}" * (_INGEST in problem.remedy))
+        return True
+    click.echo(f"  what mends it: {problem.remedy}")
+    return False
+
+
+def _problems(
+    settings: Settings, library: Library, tables: Tables, *, deep: bool
+) -> Iterator[Problem]:
+    """In an order in which what is mended first helps what is looked at later."""
+    from assets.source.lists import list_problems
+    from assets.tables.standing import dataset_problems
+
+    yield from _space(settings)
+    yield from _versions()
+    yield from record_problems(settings.dagster_home)
+    yield from list_problems(library)
+    yield from dataset_problems(library, deep=deep)
+    yield from _tables(settings, library, tables)
+
+
+def _tables(settings: Settings, library: Library, tables: Tables) -> Iterator[Problem]:
+    """The tables against the files, for batches that count as finished."""
+    from assets.source.health import finished
+    from assets.tables.standing import table_problems
+    from orchestration.instance import open_here, prepare
+
+    place = ClickHouse(tables.url)
+    try:
+        prepare(settings)
+        with open_here(settings) as instance:
+            done = sorted(finished(instance, library.batches.names()))
+        yield from table_problems(library, tables, done)
+    except RecordsError as error:
+        yield Problem(str(error), str(settings.dagster_home), "kadr doctor --mend")
+    except ClickHouseError as error:
+        aside = partial(_set_aside, place.directory) if place.directory else None
+        yield Problem(str(error), place.label, f"kadr doctor --mend, then {_INGEST}", aside)
+
+
+def _set_aside(directory: Path) -> None:
+    """The tables are made from the datasets: a directory that can't be opened is only in the
+    way."""
+    number = 1
+    while (name := directory.with_name(f"{directory.name}.damaged-{number}")).exists():
+        number += 1
+    directory.rename(name)
+
+
+def _space(settings: Settings) -> Iterator[Problem]:
+    places = {settings.state_dir} | (set() if settings.is_remote else {Path(settings.data_root)})
+    for place in sorted(places):
+        if not place.exists():
+            continue
+        free = shutil.disk_usage(place).free
+        if free < _LEAST_FREE_BYTES:
+            what = f"{free / 1e9:.1f} GB are free; a batch may need {_LEAST_FREE_BYTES / 1e9:.0f}"
+            yield Problem(what, str(place), "make room, or set KADR_STATE to another disk")
+
+
+def _versions() -> Iterator[Problem]:
+    """Packages of another version than the lock's, where the lock is at hand."""
+    tested: dict[str, set[str]] = defaultdict(set)
+    for line in _LOCK.read_text(encoding="utf-8").splitlines() if _LOCK.exists() else ():
+        name, _, rest = line.partition("==")
+        if rest:  # a package may have other versions for other Pythons
+            tested[name.partition("[")[0]].add(rest.split()[0])
+    for name, versions in tested.items():
+        try:
+            # A build for one kind of device says so behind a plus sign.
+            found = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            continue
+        if found not in versions:
+            what = f"version {found} is installed, {', '.join(sorted(versions))} is tested"
+            yield Problem(what, f"package {name}", "make .venv/.installed")
