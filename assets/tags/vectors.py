@@ -18,9 +18,11 @@ import pyarrow as pa
 from assets.stores.datasets import key_of
 from assets.stores.models import OFF, Rows, text_tower
 from assets.stores.resources import Models
+from ml.indexes.files import IndexDamaged
+from ml.indexes.sealed import read_sealed, write_sealed
 from ml.vectors import ModelMismatch
 
-_FILE = "vectors.npz"
+VECTORS_FILE = "vectors.npz"
 _PACKAGED = "packaged:"
 Encode = Callable[[list[str]], np.ndarray]
 Vectors = Mapping[str, np.ndarray]
@@ -111,17 +113,17 @@ def _visual_encoder(models: Models) -> Encode | None:
 
 def kept_vectors(folder: Path, encoders: TagEncoders) -> tuple[Vectors, Vectors]:
     """Vectors of texts and for pictures, as far as these models have made them."""
-    path = folder / _FILE
+    path = folder / VECTORS_FILE
     if not path.exists():
         return {}, {}
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_sealed(path)), allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             if about["identity"] != encoders.identity:
                 return {}, {}
             text = dict(zip(about["text"], file["text"], strict=True))
             return text, dict(zip(about["visual"], file["visual"], strict=True))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    except (IndexDamaged, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return {}, {}  # they are made again
 
 
@@ -136,9 +138,7 @@ def keep_vectors(folder: Path, encoders: TagEncoders, text: Vectors, visual: Vec
         visual=_stacked(visual.values()),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{_FILE}.new"
-    fresh.write_bytes(file.getvalue())
-    fresh.replace(folder / _FILE)
+    write_sealed(folder / VECTORS_FILE, lambda partial: partial.write_bytes(file.getvalue()))
 
 
 def _stacked(vectors: Iterable[np.ndarray]) -> np.ndarray:
