@@ -38,8 +38,8 @@ def update_index(
     when the index has to be trained: when it first passes `exact_limit` or `sq8_limit`, and when
     it has grown to four times what it was trained for. When nothing changed, no file is written;
     checksums are compared, about 1 s per GB. An index of an older format is built from nothing.
-    Of batches without any vector there is an index, too, of no dimension: so one that is missing
-    differs from one that is empty.
+    Without any vector there is an index, too, of no dimension: so one that is missing differs from
+    one that is empty.
 
     Args:
         folder: local folder of the index; made when missing.
@@ -61,7 +61,7 @@ def update_index(
     is_old = old is not None and old.format != FORMAT
     held = {} if old is None or is_old else old.batches
     changes = Changes.between({name: e.fingerprint for name, e in held.items()}, wanted)
-    if changes or is_old or rebuild:
+    if changes or old is None or is_old:
         # One of no dimension holds batches without vectors only, which cost nothing to read again.
         if old is None or is_old or not old.dimension:
             index, todo = None, Changes.between({}, wanted)
