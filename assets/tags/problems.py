@@ -11,22 +11,15 @@ from assets.tags.keywords import FOLDER as KEYWORDS
 from assets.tags.keywords import FREQUENCIES_FILE, frequencies_in
 from assets.tags.model import ABOUT, model_damage
 from assets.tags.model import FOLDER as TAG_MODEL
-from assets.tags.vectors import VECTORS_FILE
+from assets.tags.vectors import stored_vectors
 from assets.tags.zero_shot import FOLDER as TAGS
 
 
 def kept_for_tags(library: Library) -> Iterator[Kept]:
     """The trained model, the vectors of the taxonomy, and how common words are."""
     yield Kept(TAG_MODEL, lambda folder: model_damage(folder, library.read_taxonomy()), ABOUT)
-    yield Kept(TAGS, damage_found(_check_vectors), marker="")
+    yield Kept(TAGS, damage_found(stored_vectors), marker="")
     yield Kept(KEYWORDS, damage_found(_check_frequencies), FREQUENCIES_FILE)
-
-
-def _check_vectors(folder: Path) -> None:
-    from ml.indexes.sealed import read_sealed
-
-    if (folder / VECTORS_FILE).exists():
-        read_sealed(folder / VECTORS_FILE)
 
 
 def _check_frequencies(folder: Path) -> None:
