@@ -69,11 +69,10 @@ def copy_indexes(
         reports = _brought_up(
             library, folders, makers, context.log.warning, anew=is_forced(context)
         )
-    for name, report in zip((PICTURE_INDEX, SOUND_INDEX), reports, strict=True):
-        told = f"{report.videos} videos, {report.unchanged} batches unchanged"
-        context.log.info(f"{name}: {told}")
-        facts = {k: v for k, v in asdict(report).items() if k not in ("videos", "damaged")}
-        yield dg.MaterializeResult(asset_key=name, metadata={**row_count(report.videos), **facts})
+    for name, report in zip((PICTURE_INDEX, SOUND_INDEX), map(asdict, reports), strict=True):
+        videos, _ = report.pop("videos"), report.pop("damaged", ())
+        context.log.info(f"{name}: {videos} videos, {report['unchanged']} batches unchanged")
+        yield dg.MaterializeResult(asset_key=name, metadata={**row_count(videos), **report})
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,12 @@ _SEAL_BYTES = _DIGEST_BYTES + len(_MARK)
 
 def write_sealed(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place, seal it, and move it there."""
-    replace_file(path, lambda partial: (write(partial), seal(partial)))
+
+    def write_and_seal(partial: Path) -> None:
+        write(partial)
+        seal(partial)
+
+    replace_file(path, write_and_seal)
 
 
 def write_sealed_arrow(table: pa.Table, path: Path) -> None:
