@@ -66,10 +66,10 @@ def copy_indexes(
     makers = [models.frame_describer().identity, models.sound_fingerprinter().identity]
     context.log.info("copy_indexes: looking for batches that are not inside")
     with _folders(library) as folders:
-        reports = _brought_up(
+        pictures, sound = _brought_up(
             library, folders, makers, context.log.warning, anew=is_forced(context)
         )
-    for name, report in zip((PICTURE_INDEX, SOUND_INDEX), map(asdict, reports), strict=True):
+    for name, report in ((PICTURE_INDEX, asdict(pictures)), (SOUND_INDEX, asdict(sound))):
         videos, _ = report.pop("videos"), report.pop("damaged", ())
         context.log.info(f"{name}: {videos} videos, {report['unchanged']} batches unchanged")
         yield dg.MaterializeResult(asset_key=name, metadata={**row_count(videos), **report})
