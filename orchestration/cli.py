@@ -14,6 +14,7 @@ from orchestration.commands.check import check
 from orchestration.commands.clusters import people, recluster, topics
 from orchestration.commands.doctor import doctor
 from orchestration.commands.evaluate import evaluate
+from orchestration.commands.index import index
 from orchestration.commands.search import search, suggest
 from orchestration.commands.tags import tags
 from orchestration.settings import Settings, settled
@@ -87,21 +88,6 @@ def _ingest(source: str, **how: bool) -> None:
 
 
 @cli.command()
-def index() -> None:
-    """Bring indexes and the tables of the whole library up to its batches.
-
-    `kadr ingest` ends with it; by itself it mends an index that is missing, damaged or behind.
-    """
-    from orchestration.instance import open_here, prepare
-    from orchestration.runs import run_library
-
-    settings = settled()
-    prepare(settings)
-    with open_here(settings) as instance:
-        run_library(instance)
-
-
-@cli.command()
 @click.option("--seed", default=0, show_default=True, help="Another seed, another library.")
 def demo(seed: int) -> None:
     """Make a small sample library, run everything over it, and answer a few questions.
@@ -164,7 +150,7 @@ def pull(name: str | None) -> None:
         click.echo(f"{model}: {where}")
 
 
-for command in (check, doctor, search, suggest, evaluate, topics, people, recluster, tags):
+for command in (index, doctor, check, search, suggest, evaluate, topics, people, recluster, tags):
     cli.add_command(command)
 
 
@@ -207,11 +193,12 @@ def _is_for_people(error: BaseException) -> bool:
     from assets.stores.batches import BatchExists
     from assets.stores.clickhouse import ClickHouseError
     from ml.failures import ModelUnavailable, VideoFailure
+    from ml.indexes.files import IndexDamaged
     from orchestration.owners import Busy
     from orchestration.runs import RunFailed
 
     ours = (SourceError, BatchExists, ClickHouseError, ClusteringDamaged, Busy, RunFailed)
-    others = (NotSearchable, WrittenMeanwhile, ModelUnavailable, VideoFailure)
+    others = (NotSearchable, IndexDamaged, WrittenMeanwhile, ModelUnavailable, VideoFailure)
     return isinstance(error, (*ours, *others, ValueError, OSError))
 
 

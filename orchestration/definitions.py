@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 import assets.copies.descriptors
+import assets.copies.indexes
 import assets.copies.search
 import assets.copies.tables
 import assets.media.asset
@@ -58,6 +59,7 @@ MODULES = (
     assets.copies.descriptors,
     assets.copies.search,
     assets.tables.batch_tables,
+    assets.copies.indexes,
     assets.search.indexes,
     assets.topics.clustering,
     assets.people.clustering,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sql
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ml.clustering.matching import Change
 
 TOPIC, PERSON = "topic", "person"
+FOLDER = "given_names"
+COPY_REMEDY = "delete it, it is written anew"
+_NO_COPY = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -89,16 +93,30 @@ def digest(given: Mapping[int, Given]) -> str:
 
 
 def _path(kind: str) -> str:
-    return f"indexes/given_names/{kind}.json"
+    return f"indexes/{FOLDER}/{kind}.json"
+
+
+def copy_damage(folder: Path) -> str:
+    """What is wrong with the copies in a folder; empty where nothing is."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            _parsed(path.read_bytes())
+        except _NO_COPY as error:
+            return f"{path.name} can't be read ({error})"
+    return ""
 
 
 def _copy(storage: Storage, kind: str) -> dict[int, Given]:
     if not storage.exists(_path(kind)):
         return {}
     try:
-        rows = json.loads(storage.read_bytes(_path(kind)))
-        return {int(i): Given(str(of["name"]), bool(of["hidden"])) for i, of in rows.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _parsed(storage.read_bytes(_path(kind)))
+    except _NO_COPY as error:
         raise ValueError(
-            f"{storage.url(_path(kind))} is damaged ({error}): delete it, it is written anew"
+            f"{storage.url(_path(kind))} is damaged ({error}): {COPY_REMEDY}"
         ) from error
+
+
+def _parsed(text: bytes) -> dict[int, Given]:
+    rows = json.loads(text)
+    return {int(i): Given(str(of["name"]), bool(of["hidden"])) for i, of in rows.items()}

@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.indexes.files import checked_text, checked_values
+
 if TYPE_CHECKING:
     from ml.clustering.stable import Clustering, Members
 
@@ -30,15 +32,18 @@ _MEMBERS, _VECTORS, _CLUSTERS, _SPACE = "members", "vectors", "clusters", "space
 _SUFFIXES = {_MEMBERS: "parquet", _VECTORS: "npy", _CLUSTERS: "npz", _SPACE: "bin"}
 
 
+DAMAGE_REMEDY = (
+    "Restore the folder from a back-up, or delete it: then kadr index clusters everything anew "
+    "under new ids, and names given by hand stay with the old ids, so give them again"
+)
+
+
 class ClusteringDamaged(Exception):
     """The files of a clustering are missing or not what its manifest says."""
 
     def __init__(self, place: str, found: str) -> None:
-        super().__init__(
-            f"the clustering in {place} can't be read: {found}. Restore the folder from a "
-            "back-up, or delete it: then everything is clustered anew under new ids, and names "
-            "given by hand stay with the old ids, so give them again"
-        )
+        self.found = found
+        super().__init__(f"the clustering in {place} can't be read: {found}. {DAMAGE_REMEDY}")
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,12 @@ def save(folder: Path, stored: StoredClustering) -> None:
         "facts": {str(i): facts for i, facts in stored.facts.items()},
     }
     fresh = folder / f"{MANIFEST}.new"
-    text = json.dumps(manifest, ensure_ascii=False, default=dict)
+    text = checked_text(json.loads(json.dumps(manifest, default=dict)))
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(folder / MANIFEST)
     current = {MANIFEST, *(path.name for path in files.values())}
     for path in folder.iterdir():
-        if path.name not in current:
+        if path.name not in current and path.is_file():
             path.unlink()
 
 
@@ -116,7 +121,7 @@ def load(folder: Path, place: str = "") -> StoredClustering | None:
         return None
     place = place or str(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = checked_values((folder / MANIFEST).read_bytes())
         if manifest["format"] != FORMAT:
             known = f"it has format {manifest['format']} and this version of Kadr reads {FORMAT}"
             raise ClusteringDamaged(place, known)

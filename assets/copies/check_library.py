@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 
 from assets.copies.check_file import Reading, name_of
 from assets.copies.check_report import COPY, UNDATED, Match, NotSearchable, verdict_on
+from assets.copies.indexes import PICTURE_INDEX, SOUND_INDEX, Indexes
 from assets.copies.pairs import Comparable, Query, comparables, find_copies, load_evidence, resolved
-from assets.copies.search import PICTURE_INDEX, SOUND_INDEX, Indexes
 from assets.copies.strips import frames_of, pair_strip
+from assets.search.indexes import verified_notes
 from assets.stores.batches import BatchRegistry
 from assets.stores.datasets import DatasetStore, key_of
 from assets.stores.storage import Storage
@@ -28,6 +29,7 @@ from ml.copies.sound.bands import SoundFingerprinter
 from ml.copies.sound_index import SoundIndex
 from ml.copies.verdicts import Verdict
 from ml.indexes.files import MANIFEST, IndexDamaged
+from ml.indexes.verified import known_files
 from ml.schemas import COPY_DESCRIPTORS, VIDEOS
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def open_library(storage: Storage, scratch: Path, folder: Path, workers: int) ->
     """
     store, registry = DatasetStore(storage, scratch), BatchRegistry(storage)
     names, describer = registry.names(), FrameDescriber(workers=workers)
-    indexes, inside = opened_indexes(storage, folder)
+    indexes, inside = opened_indexes(storage, folder, scratch.parent / "search")
     versions = store.versions(COPY_DESCRIPTORS.name)
     not_searched = [
         name
@@ -62,8 +64,12 @@ def open_library(storage: Storage, scratch: Path, folder: Path, workers: int) ->
     return library
 
 
-def opened_indexes(storage: Storage, folder: Path) -> tuple[Indexes, Mapping[str, str]]:
+def opened_indexes(
+    storage: Storage, folder: Path, cache: Path
+) -> tuple[Indexes, Mapping[str, str]]:
     """The indexes as they are now, and the batches in that of pictures with their fingerprints.
+
+    Files that were not found whole before, which is noted in ``cache``, are read in full first.
 
     Raises:
         NotSearchable: there are none.
@@ -76,7 +82,9 @@ def opened_indexes(storage: Storage, folder: Path) -> tuple[Indexes, Mapping[str
                 for name in (PICTURE_INDEX, SOUND_INDEX)
             )
             inside = read_manifest(pictures).batches
-            return Indexes(PictureIndex.open(pictures), SoundIndex.open(sound)), inside
+            with known_files(verified_notes(cache, "check")) as verified:
+                of_pictures = PictureIndex.open(pictures, verify=verified)
+                return Indexes(of_pictures, SoundIndex.open(sound, verify=verified)), inside
         except (IndexDamaged, FileNotFoundError):
             if not tries_left:
                 raise
@@ -88,8 +96,8 @@ def _index_files(storage: Storage, name: str, copy: Path) -> Path:
     prefix = f"indexes/{name}"
     if not storage.exists(f"{prefix}/{MANIFEST}"):
         raise NotSearchable(
-            f"the library at {storage.root} has no index of copies yet: an ingestion makes it "
-            "(kadr ingest SOURCE --all)"
+            f"the library at {storage.root} has no index of copies: {name} is missing, and kadr "
+            "index makes it"
         )
     if storage.is_local:
         return Path(storage.url(prefix))

@@ -8,54 +8,37 @@ described later finds the other. What was not described anew is not compared aga
 # Dagster reads annotations as they stand, so no `from __future__ import annotations` here.
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from assets.copies.descriptors import GROUP
+from assets.copies.indexes import POOL, opened_indexes
 from assets.copies.pairs import (
     DESCRIBED,
     Comparable,
     Compared,
     Query,
-    candidate_items,
     comparables,
     find_copies,
-    item_of,
     load_evidence,
     one_way,
     resolved,
 )
-from assets.search.indexes import index_folder
 from assets.stores.batches import BATCHES
 from assets.stores.catalog import dataset_spec, row_count
-from assets.stores.datasets import DatasetStore, key_of
-from assets.stores.incremental import Report, Rows, by_video, ledger_of, plan, update
+from assets.stores.incremental import Report, Rows, ledger_of, plan, update
 from assets.stores.needs import LIBRARY
 from assets.stores.progress import Progress, is_forced, timing_metadata
 from assets.stores.resources import Library, Models
 from ml.failures import RetryableFailure
-from ml.schemas import (
-    AUDIO_FINGERPRINTS,
-    COPY_DESCRIPTORS,
-    FOUND_PAIRS,
-    VERDICTS,
-    Dataset,
-)
+from ml.schemas import FOUND_PAIRS, VERDICTS
 
-if TYPE_CHECKING:
-    from ml.copies.evidence import Evidence
-    from ml.copies.picture_index import PictureIndex
-    from ml.copies.sound_index import SoundIndex
-
-PICTURE_INDEX, SOUND_INDEX = "copies_pictures", "copies_sound"
 _FAILURE_CHECK = "every_pair_was_compared"
 _NAMED = 20
 
@@ -65,7 +48,7 @@ _NAMED = 20
     specs=[dataset_spec(FOUND_PAIRS, GROUP, ["videos", "motion", *(d.name for d in DESCRIBED)])],
     partitions_def=BATCHES,
     op_tags=LIBRARY.op_tags,
-    pool="copy_indexes",
+    pool=POOL,
     check_specs=[
         dg.AssetCheckSpec(
             _FAILURE_CHECK,
@@ -89,7 +72,7 @@ def duplicate_pairs(
     is_other = old is not None and old.maker != maker  # the keys don't hold the version
     todo = plan(store, FOUND_PAIRS, batch, maker, wanted, force=is_forced(context) or is_other)
     progress = Progress(context, FOUND_PAIRS.name, len(todo.todo))
-    search = Search(library, makers, own, models.workers)
+    search = Search(library, makers, own, context.log.warning, models.workers)
 
     def compute(_: Rows) -> Rows:
         return search.rows(todo.todo, progress)
@@ -133,97 +116,20 @@ def _result(search: "Search", report: Report, pairs: pa.Table) -> dg.Materialize
     )
 
 
-# The indexes --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Indexes:
-    """The two indexes of candidates, opened."""
-
-    pictures: "PictureIndex"
-    sound: "SoundIndex"
-
-    def candidates(self, evidence: "Evidence", item: str = "") -> list[str]:
-        """The items worth comparing with a video, itself (``item``) left out."""
-        by_pictures = self.pictures.search(evidence.pictures, exclude=item)
-        sound = evidence.sound
-        by_sound = self.sound.search(sound, exclude=item) if sound is not None else []
-        return candidate_items(by_pictures, by_sound)
-
-
-@contextmanager
-def opened_indexes(library: Library, makers: Sequence[str] = ()) -> Iterator[Indexes]:
-    """The indexes, for as long as the block lasts; nobody else changes them meanwhile.
-
-    Args:
-        makers: of ``copy_descriptors`` and ``audio_fingerprints``: bring the indexes up to what is
-            on disk of them first. Batches that others made are left out, because descriptions of
-            two kinds can't be compared. Without makers the indexes stay as they are.
-    """
-    from ml.copies.picture_growth import update_picture_index
-    from ml.copies.picture_index import PictureIndex
-    from ml.copies.sound_growth import update_sound_index
-    from ml.copies.sound_index import SoundIndex
-    from ml.indexes.files import IndexDamaged
-
-    with ExitStack() as stack:
-        # Always in this order, so that two never wait for each other.
-        pictures = stack.enter_context(index_folder(library, PICTURE_INDEX))
-        sound = stack.enter_context(index_folder(library, SOUND_INDEX))
-        if makers:
-            store = library.datasets
-            held = [_held(library, d, m) for d, m in zip(DESCRIBED, makers, strict=True)]
-            read = partial(_pictures, store, makers[0])
-            try:
-                update_picture_index(pictures, held[0], read)
-            except IndexDamaged:  # nothing is lost: it is made from the datasets
-                update_picture_index(pictures, held[0], read, rebuild=True)
-            update_sound_index(sound, held[1], partial(_sounds, store, makers[1]))
-        yield Indexes(PictureIndex.open(pictures), SoundIndex.open(sound))
-
-
-def _held(library: Library, dataset: Dataset, maker: str) -> dict[str, str]:
-    """Batch to what changes with its rows, for the batches that are described; one listing."""
-    versions = library.datasets.versions(dataset.name)
-    names = (name for name in library.batches.names() if name in versions)
-    return {name: key_of(maker, versions[name]) for name in names}
-
-
-def _pictures(store: DatasetStore, maker: str, batch: str) -> Iterator[tuple[str, Any]]:
-    from ml.copies.features import pictures_of
-
-    for video_id, rows in _by_video(store, COPY_DESCRIPTORS, maker, batch):
-        yield item_of(batch, video_id), pictures_of(rows)
-
-
-def _sounds(store: DatasetStore, maker: str, batch: str) -> Iterator[tuple[str, Any]]:
-    from ml.copies.sound.bands import sound_of
-
-    for video_id, rows in _by_video(store, AUDIO_FINGERPRINTS, maker, batch):
-        sound = sound_of(rows)
-        if sound is not None:
-            yield item_of(batch, video_id), sound
-
-
-def _by_video(
-    store: DatasetStore, dataset: Dataset, maker: str, batch: str
-) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
-    ledger = store.ledger(dataset.name, batch)
-    if ledger is not None and ledger.maker == maker:
-        for video_id, pieces in groupby(by_video(store.rows(dataset, batch)), key=itemgetter(0)):
-            yield video_id, [rows for _, rows in pieces]
-
-
 # One batch ----------------------------------------------------------------------------------------
 
 
 @dataclass
 class Search:
-    """The search for the pairs of some of a batch's videos (``own``), and what it took."""
+    """The search for the pairs of some of a batch's videos (``own``), and what it took.
+
+    ``warn`` is told of an index that is damaged.
+    """
 
     library: Library
     makers: Sequence[str]
     own: Mapping[str, Comparable]
+    warn: Callable[[str], None]
     workers: int = 1
     asked: int = 0
     candidates: int = 0
@@ -275,7 +181,7 @@ class Search:
         """The items that the indexes name for each video."""
         began = time.monotonic()
         named: dict[str, list[str]] = {video.video_id: [] for video in videos}
-        with opened_indexes(self.library, self.makers) as indexes:
+        with opened_indexes(self.library, self.makers, self.warn) as indexes:
             self.index_s = time.monotonic() - began
             for video, evidence in load_evidence(self.library.datasets, videos):
                 named[video.video_id] = indexes.candidates(evidence, video.item)

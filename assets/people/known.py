@@ -120,6 +120,16 @@ def known_people(
     return found
 
 
+def pictures_changed(library: Library, before: StoredClustering | None) -> bool:
+    """Whether pictures of known people came, changed or went since they were last looked at."""
+    kept = before.extra.get("known") if before is not None and before.inputs else None
+    if not kept:
+        return False
+    files, _ = _pictures(_listing(library))
+    key = key_of(kept["finder"], *(f"{file.key} {file.etag}" for file in files))
+    return bool(files or kept["names"]) and bool(kept["files"] != key)
+
+
 def _brought_up(
     library: Library, models: Models, finder: str, kept: KnownPeople | None, again: bool
 ) -> KnownPeople:

@@ -11,6 +11,8 @@ from assets.search.indexes import index_folder
 from assets.stores.catalog import row_count
 from assets.stores.needs import SMALL
 from assets.stores.resources import Library, Tables
+from assets.stores.seen import note_seen
+from ml.schemas import VIDEOS
 
 FOLDER = "search_cards"
 
@@ -31,9 +33,11 @@ def search_cards(
     from ml.search.cards import write_cards
 
     context.log.info("search_cards: reading videos")
+    seen = library.datasets.versions(VIDEOS.name)
     with tables.session("reading videos for search", context.log.info) as client:
         rows = client.query_arrow(sql.statement("load/search_cards"))
     with index_folder(library, FOLDER) as folder:
         is_new = write_cards(folder, rows)
+        note_seen(folder, seen)
     context.log.info(f"search_cards: {rows.num_rows} videos" + ", unchanged" * (not is_new))
     return dg.MaterializeResult(metadata={**row_count(rows.num_rows), "unchanged": not is_new})

@@ -21,10 +21,11 @@ import pyarrow.compute as pc
 
 import sql
 from assets.search.cards import FOLDER as CARDS
-from assets.search.indexes import INDEXES, fetch_folder
+from assets.search.indexes import INDEXES, verified_notes
 from assets.search.lexical import LEXICAL, VOCABULARY, VOCABULARY_FILE
 from assets.search.query_vectors import Encoder, kind_of, load_encoder, model_of
 from assets.stores.index_copies import kept_here
+from assets.stores.kept import fetch_folder
 from assets.stores.models import OFF
 from assets.stores.resources import Library, Models, Tables
 from assets.stores.seen import read_seen
@@ -32,6 +33,7 @@ from ml.schemas import PASSAGES
 from ml.search.cards import FILE as CARDS_FILE
 
 if TYPE_CHECKING:
+    from ml.indexes.verified import Verified
     from ml.neighbours import VectorIndex
     from ml.search.engine import Engine, Found
     from ml.search.lexical_index import LexicalIndex, LexicalQuery
@@ -141,7 +143,9 @@ class Search:
         try:
             return Result(query, engine.search(asked, k), notes)
         except IndexDamaged as error:
-            raise NotSearchable(f"{_brief(error)}. {_MEND}") from error
+            raise NotSearchable(
+                f"{error.folder.name} can't be used: {error.found}. {_MEND}"
+            ) from error
 
     def suggest(self, text: str, k: int = 10) -> list[Any]:
         """How a text may go on, as `ml.search.vocabulary.Suggestion`s."""
@@ -237,7 +241,10 @@ class Search:
     def _vocabulary(self) -> Vocabulary:
         from ml.search.vocabulary import Vocabulary
 
-        return self._opened(VOCABULARY, lambda folder: Vocabulary.open(folder / VOCABULARY_FILE))
+        def opened(folder: Path, verify: Verified) -> Vocabulary:
+            return Vocabulary.open(folder / VOCABULARY_FILE, verify=verify)
+
+        return self._opened(VOCABULARY, opened)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -248,8 +255,8 @@ class Search:
         if not any(self.library.storage.scan("batches")):
             root = self.library.storage.root
             raise NotSearchable(f"there is no library at {root}: kadr ingest PATH makes it")
-        lexical = self._opened(LEXICAL, LexicalIndex.open)
-        cards = self._opened(CARDS, Cards.open)
+        lexical = self._opened(LEXICAL, lambda at, verify: LexicalIndex.open(at, verify=verify))
+        cards = self._opened(CARDS, lambda at, verify: Cards.open(at, verify=verify))
         dense = dict(self._dense_indexes())
         self._note_behind()
         return Engine(lexical, dense, cards)
@@ -258,15 +265,21 @@ class Search:
         """The channels whose vectors the settings' models can be compared with."""
         from ml.neighbours import VectorIndex
 
-        load = partial(VectorIndex.load, mmap=True, verify=False)
+        def load(folder: Path, verify: Verified) -> VectorIndex:
+            return VectorIndex.load(folder, mmap=True, verify=verify)
+
         for channel, name in DENSE.items():
             model = model_of(self.models, kind_of(channel))
-            if model.identity == OFF or not self._has_index(name):
+            if model.identity == OFF:
+                continue
+            if not self._has_index(name):
+                found = f"{channel} is searched by words only: {name} is missing"
+                self._notes.append(f"{found}; {_MEND}")
                 continue
             index = self._opened(name, load)
-            if index.model == model.identity:
+            if index.model == model.identity and index.count:
                 yield channel, index
-            else:
+            elif index.model not in (model.identity, OFF):
                 self._notes.append(
                     f"{channel} is searched by words only: its vectors were made by "
                     f"{index.model}, the settings ask for {model.identity}; set the model back, or "
@@ -276,20 +289,24 @@ class Search:
     def _has_index(self, name: str) -> bool:
         return self.library.storage.exists(f"indexes/{name}/manifest.json")
 
-    def _opened(self, name: str, open_it: Callable[[Path], Any]) -> Any:
+    def _opened(self, name: str, open_it: Callable[[Path, Verified], Any]) -> Any:
         """Open an index; once more where an ingestion replaced its files meanwhile.
+
+        Files that were not found whole before are read in full first.
 
         Raises:
             NotSearchable: it is missing or damaged.
         """
         from ml.indexes.files import IndexDamaged
+        from ml.indexes.verified import known_files
 
         for tries_left in (1, 0):
             try:
-                return open_it(self._folder(name))
+                with known_files(verified_notes(self.cache, name)) as verified:
+                    return open_it(self._folder(name), verified)
             except (IndexDamaged, FileNotFoundError) as error:
                 if not tries_left:
-                    found = _brief(error)
+                    found = error.found if isinstance(error, IndexDamaged) else error
                     raise NotSearchable(f"{name} can't be used: {found}. {_MEND}") from error
                 if not self.library.storage.is_local:
                     shutil.rmtree(self.cache / name, ignore_errors=True)
@@ -363,9 +380,3 @@ class _Words:
 
     def correct(self, word: str) -> Correction | None:
         return self.vocabulary.correct(word)
-
-
-def _brief(error: Exception) -> str:
-    """What was found, without how a program would mend it."""
-    told = str(error).partition(". It holds nothing")[0]
-    return told.partition("can't be used: ")[2] or told

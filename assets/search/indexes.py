@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.search.mending import mended
 from assets.stores.catalog import row_count
 from assets.stores.datasets import DatasetStore, Ledger
+from assets.stores.kept import fetch_folder
 from assets.stores.models import OFF
 from assets.stores.needs import LIBRARY
 from assets.stores.progress import is_forced
@@ -156,8 +158,9 @@ def _brought_up(
     wanted = {batch: ledger.fingerprint() for batch, ledger in made.items()}
     with index_folder(library, name) as folder:
         anew = is_forced(context) or _holds_other_model(folder, model)
-        read = partial(index.read, store)
-        report = _updated(folder, wanted, read, model, anew, context.log.warning)
+        report = _updated(
+            folder, wanted, partial(index.read, store), model, anew, context.log.warning
+        )
         note_seen(folder, seen)
     say(f"{name}: {report.count} vectors, {report.unchanged} batches unchanged")
     return _result(name, report, model)
@@ -171,14 +174,12 @@ def _updated(
     anew: bool,
     warn: Callable[[str], None],
 ) -> "IndexReport":
-    """The report of the update; a damaged index, which holds nothing of its own, is built anew."""
-    from ml.neighbours import IndexDamaged, update_index
+    from ml.neighbours import update_index
 
-    try:
-        return update_index(folder, wanted, read, model, rebuild=anew)
-    except IndexDamaged as error:
-        warn(f"{error}; it is built anew")
-        return update_index(folder, wanted, read, model, rebuild=True)
+    def update(rebuild: bool) -> "IndexReport":
+        return update_index(folder, wanted, read, model, rebuild=rebuild)
+
+    return mended(folder, update, warn, anew=anew)
 
 
 def _passage_vectors(store: DatasetStore, batch: str, channel: str) -> Vectors:
@@ -248,12 +249,13 @@ def _one_model(source: Dataset, made: Mapping[str, Ledger]) -> str:
 
 def _holds_other_model(folder: Path, model: str) -> bool:
     from ml.indexes.files import IndexDamaged
-    from ml.neighbours.manifest import read_manifest
+    from ml.neighbours.manifest import find_manifest
 
     try:
-        return (folder / _MANIFEST).exists() and read_manifest(folder).model != model
+        found = find_manifest(folder)
     except IndexDamaged:
         return False  # the update says so
+    return found is not None and found.model != model
 
 
 def _result(name: str, report: "IndexReport", model: str) -> dg.MaterializeResult:
@@ -287,7 +289,10 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
         lock = stack.enter_context((library.scratch.parent / f"{name}.lock").open("a"))
         fcntl.flock(lock, fcntl.LOCK_EX)
         if storage.is_local:
-            yield Path(storage.url(prefix))
+            folder = Path(storage.url(prefix))
+            if folder.is_file():
+                folder.unlink()  # nothing of ours is a file there
+            yield folder
             return
         scratch = stack.enter_context(TemporaryDirectory(prefix=f"{name}-", dir=library.scratch))
         folder = Path(scratch)
@@ -310,16 +315,13 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
             storage.delete(key)
 
 
+def verified_notes(cache: Path, name: str) -> Path:
+    """Where it is noted which files of an index were found whole; ``cache`` is ``state/search``."""
+    return cache / f"{name}.verified.json"
+
+
 def _etags(storage: Storage, prefix: str) -> dict[str, str]:
     return {file.key: file.etag for file in storage.list(prefix)}
-
-
-def fetch_folder(storage: Storage, prefix: str, folder: Path) -> None:
-    """Copy all files below a prefix into a local folder."""
-    for file in storage.list(prefix):
-        path = folder / file.key.removeprefix(f"{prefix}/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(storage.read_bytes(file.key))
 
 
 def _files(folder: Path) -> list[Path]:

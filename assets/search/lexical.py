@@ -14,6 +14,7 @@ import pyarrow as pa
 
 import sql
 from assets.search.indexes import index_folder
+from assets.search.mending import mended
 from assets.stores.catalog import row_count, table_spec
 from assets.stores.datasets import DatasetStore, key_of
 from assets.stores.needs import LIBRARY
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 LEXICAL, VOCABULARY = "lexical_index", "vocabulary"
 VOCABULARY_FILE = "words.arrow"
 # Raise when the same passages would give another vocabulary.
-VERSION = "1"
+VERSION = "2"  # 2: with a checksum
 _INDEXED = [name for name in PASSAGES.schema.names if name != "language"]
 
 
@@ -95,17 +96,15 @@ def _updated(
     forced: bool,
     warn: Callable[[str], None],
 ) -> "LexicalReport":
-    """The report of the update; a damaged index, which holds nothing of its own, is built anew."""
-    from ml.search.lexical_index import IndexDamaged, update_lexical
+    from ml.search.lexical_index import update_lexical
 
     def read(batch: str) -> Iterator[pa.RecordBatch]:
         return store.rows(PASSAGES, batch, columns=_INDEXED)
 
-    try:
-        return update_lexical(folder, wanted, read, rebuild=forced)
-    except IndexDamaged as error:
-        warn(f"{error}; it is built anew")
-        return update_lexical(folder, wanted, read, rebuild=True)
+    def update(rebuild: bool) -> "LexicalReport":
+        return update_lexical(folder, wanted, read, rebuild=rebuild)
+
+    return mended(folder, update, warn, anew=forced)
 
 
 def _counted(
@@ -113,10 +112,12 @@ def _counted(
 ) -> dg.MaterializeResult:
     say = context.log.info
     say("search_vocabulary: counting words")
+    seen = library.datasets.versions(PASSAGES.name)
     with index_folder(library, VOCABULARY) as folder:
         path = folder / VOCABULARY_FILE
         with tables.session("counting words", say) as client:
             report = _vocabulary(client, path, is_forced(context))
+        note_seen(folder, seen)
     say(f"search_vocabulary: {report.rows} words" + ", unchanged" * report.skipped)
     return dg.MaterializeResult(
         asset_key=["clickhouse", SEARCH_VOCABULARY.name],

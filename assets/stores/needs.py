@@ -20,8 +20,8 @@ import dagster as dg
 
 from assets.stores.devices import GPU_POOL
 
-# Named after the step that writes it. `copy_indexes` is for `duplicate_pairs`, which searches them
-# too; `tag_model` is in `tags`, because both write the vectors of the taxonomy.
+# Named after the step that writes it. `copy_indexes` is for `duplicate_pairs` too, which writes and
+# searches them; `tag_model` is in `tags`, because both write the vectors of the taxonomy.
 LIBRARY_POOLS = (
     *("copy_indexes", "vector_indexes", "lexical", "search_cards"),
     *("copies", "topics", "people", "tags", "keywords"),

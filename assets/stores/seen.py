@@ -24,5 +24,5 @@ def read_seen(folder: Path) -> dict[str, str] | None:
     """What was kept; None where nothing was, or nothing that can be read."""
     try:
         return dict(json.loads((folder / _FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None

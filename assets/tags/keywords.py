@@ -20,6 +20,8 @@ from assets.stores.progress import is_forced
 from assets.stores.resources import Library, Tables
 from assets.tables.by_batch import fill_batches
 from assets.tags.inputs import SOURCES, fingerprint, texts_of
+from ml.indexes.files import IndexDamaged
+from ml.indexes.sealed import read_sealed, write_sealed
 from ml.library_schemas import VIDEO_KEYWORDS
 from ml.schemas import VIDEOS
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 _SAMPLE = 50_000
 _GROWTH = 2
 _KEYWORDS = 10
-_FILE = "frequencies.npz"
+FOLDER, FREQUENCIES_FILE = "keywords", "frequencies.npz"
 # Raise when the same texts would give other keywords.
 VERSION = "1"
 
@@ -48,7 +50,7 @@ def keywords(
     store, say = library.datasets, context.log.info
     say("keywords: looking for new videos")
     made = {b: key for b in library.batches.names() if (key := fingerprint(store, b))}
-    with index_folder(library, "keywords") as folder:
+    with index_folder(library, FOLDER) as folder:
         df, counted = _frequencies(folder, store, list(made), is_forced(context), say)
     wanted = {batch: key_of(VERSION, counted, key) for batch, key in made.items()}
     report = fill_batches(
@@ -75,28 +77,40 @@ def _frequencies(
 ) -> tuple["DocumentFrequencies", str]:
     """How common words are, and a fingerprint of it."""
 
-    path = folder / _FILE
+    path = folder / FREQUENCIES_FILE
     kept = None if forced else _kept(path, say)
     made = sum(_decoded(store, batch) for batch in batches)
     if kept is None or _GROWTH * max(1, kept.documents) <= min(made, _SAMPLE):
         say("keywords: counting words")
         kept = _counted(store, batches)
         folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(kept.to_bytes())
-        fresh.replace(path)
+        data = kept.to_bytes()
+        write_sealed(path, lambda partial: partial.write_bytes(data))
     return kept, key_of(str(kept.documents), kept.to_bytes().hex())
 
 
 def _kept(path: Path, say: Callable[[str], None]) -> "DocumentFrequencies | None":
     """The frequencies of last time; a damaged file is as good as none."""
+    try:
+        return frequencies_in(path)
+    except IndexDamaged as error:
+        say(f"keywords: {error.found}; words are counted again")
+        return None
+
+
+def frequencies_in(path: Path) -> "DocumentFrequencies | None":
+    """The frequencies in a file; None where there is none.
+
+    Raises:
+        IndexDamaged: it holds something else.
+    """
     from ml.tags.keywords import DocumentFrequencies
 
     try:
-        return DocumentFrequencies.from_bytes(path.read_bytes()) if path.exists() else None
-    except ValueError:
-        say(f"keywords: {path.name} is damaged, words are counted again")
-        return None
+        data = read_sealed(path).to_pybytes() if path.exists() else None
+        return None if data is None else DocumentFrequencies.from_bytes(data)
+    except ValueError as error:
+        raise IndexDamaged(path.parent, f"{path.name}: {error}") from error
 
 
 def _decoded(store: DatasetStore, batch: str) -> int:

@@ -24,6 +24,7 @@ from assets.stores.resources import Library, Models, Tables
 from assets.tables.load import replace_table
 from assets.tags.inputs import SOURCES, VideoTexts, joined, makers, texts_of
 from assets.tags.zero_shot import comparison
+from ml.indexes.files import checked_text, checked_values
 from ml.library_schemas import TAG_EVALUATION
 from ml.schemas import VIDEOS
 from ml.taxonomy import Taxonomy, path_text
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ml.tags.train import TagModel
 
 FOLDER = "tag_model"
-_ABOUT = "about.json"
+ABOUT = "about.json"
 # Cross-validation trains ten models: of more videos a random part is enough to say how good.
 _MOST_EVALUATED = 2000
 _KNOWN_CHECK = "catalogue_tags_are_in_the_taxonomy"
@@ -77,10 +78,26 @@ def stored_model(library: Library, taxonomy: Taxonomy) -> StoredModel | None:
 def _about(folder: Path) -> dict[str, Any] | None:
     """What the last training was; None where there was none, or nothing that can be read."""
     try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = checked_values((folder / ABOUT).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
     return about if isinstance(about, dict) and about.keys() >= _PARTS else None
+
+
+def model_damage(folder: Path, taxonomy: Taxonomy) -> str:
+    """What is wrong with the files of the last training; empty where nothing is."""
+    from ml.tags.model_file import TagModelDamaged, load
+
+    about = _about(folder)
+    if about is None:
+        return f"{ABOUT} can't be read"
+    if not about["learnt_from"] or about["taxonomy"] != _version(taxonomy):
+        return ""
+    try:
+        load(folder, taxonomy)
+    except TagModelDamaged as error:
+        return str(error)
+    return ""
 
 
 def _version(taxonomy: Taxonomy) -> str:
@@ -227,7 +244,7 @@ def _trained(
     from ml.tags.train import FEWEST_EXAMPLES, MOST_EXAMPLES, train
     from ml.tags.tree import TagError
 
-    (folder / _ABOUT).unlink(missing_ok=True)
+    (folder / ABOUT).unlink(missing_ok=True)
     count, labels_now = len(labelled.labels), labelled.digests
     inputs = key_of(made_by, json.dumps(labels_now, sort_keys=True))
     about: dict[str, Any] = {"inputs": inputs, "made_by": made_by, "taxonomy": _version(taxonomy)}
@@ -264,9 +281,9 @@ def _trained(
 def _kept(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Written last, so that it never tells of a model that is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{_ABOUT}.new"
-    fresh.write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
-    fresh.replace(folder / _ABOUT)
+    fresh = folder / f"{ABOUT}.new"
+    fresh.write_text(checked_text(about), encoding="utf-8")
+    fresh.replace(folder / ABOUT)
     return about
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,13 @@ import pyarrow as pa
 from assets.stores.datasets import key_of
 from assets.stores.models import OFF, Rows, text_tower
 from assets.stores.resources import Models
+from ml.indexes.files import IndexDamaged
+from ml.indexes.sealed import read_sealed, write_sealed
 from ml.vectors import ModelMismatch
 
-_FILE = "vectors.npz"
+VECTORS_FILE = "vectors.npz"
+# What reading an archive of arrays raises where it is none.
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 _PACKAGED = "packaged:"
 Encode = Callable[[list[str]], np.ndarray]
 Vectors = Mapping[str, np.ndarray]
@@ -111,18 +116,30 @@ def _visual_encoder(models: Models) -> Encode | None:
 
 def kept_vectors(folder: Path, encoders: TagEncoders) -> tuple[Vectors, Vectors]:
     """Vectors of texts and for pictures, as far as these models have made them."""
-    path = folder / _FILE
-    if not path.exists():
-        return {}, {}
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        identity, text, visual = stored_vectors(folder)
+    except IndexDamaged:
+        (folder / VECTORS_FILE).unlink()  # they are made again, if there are any to be made
+        return {}, {}
+    return (text, visual) if identity == encoders.identity else ({}, {})
+
+
+def stored_vectors(folder: Path) -> tuple[str, Vectors, Vectors]:
+    """What `keep_vectors` wrote, with the identity of the encoders; empty where nothing was.
+
+    Raises:
+        IndexDamaged: the file is no such file.
+    """
+    path = folder / VECTORS_FILE
+    if not path.exists():
+        return "", {}, {}
+    try:
+        with np.load(io.BytesIO(read_sealed(path)), allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            if about["identity"] != encoders.identity:
-                return {}, {}
             text = dict(zip(about["text"], file["text"], strict=True))
-            return text, dict(zip(about["visual"], file["visual"], strict=True))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        return {}, {}  # they are made again
+            return about["identity"], text, dict(zip(about["visual"], file["visual"], strict=True))
+    except _UNREADABLE as error:
+        raise IndexDamaged(folder, f"{path.name} can't be read ({error})") from error
 
 
 def keep_vectors(folder: Path, encoders: TagEncoders, text: Vectors, visual: Vectors) -> None:
@@ -136,9 +153,7 @@ def keep_vectors(folder: Path, encoders: TagEncoders, text: Vectors, visual: Vec
         visual=_stacked(visual.values()),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{_FILE}.new"
-    fresh.write_bytes(file.getvalue())
-    fresh.replace(folder / _FILE)
+    write_sealed(folder / VECTORS_FILE, lambda partial: partial.write_bytes(file.getvalue()))
 
 
 def _stacked(vectors: Iterable[np.ndarray]) -> np.ndarray:

@@ -56,7 +56,9 @@ class Comparison:
 def filed_by(library: Library) -> str:
     """Version of the taxonomy that ``video_tags`` was last brought up to; empty for none."""
     key = f"indexes/{FOLDER}/{_TAXONOMY}"
-    return library.storage.read_bytes(key).decode() if library.storage.exists(key) else ""
+    if not library.storage.exists(key):
+        return ""
+    return library.storage.read_bytes(key).decode(errors="replace")
 
 
 def note_filed(library: Library, taxonomy: Taxonomy) -> None:

@@ -21,6 +21,7 @@ from ml.copies.picture_segments import (
     Segment,
     SegmentEntry,
     free_number,
+    has_manifest,
     merge_plan,
     merge_segments,
     read_manifest,
@@ -29,6 +30,7 @@ from ml.copies.picture_segments import (
 )
 from ml.copies.quantiser import Quantiser
 from ml.indexes.changes import Changes
+from ml.indexes.verified import Verify
 
 Read = Callable[[str], Iterable[tuple[str, Pictures]]]
 
@@ -87,7 +89,12 @@ _WRITE_AT = 1 << 20
 
 
 def update_picture_index(
-    folder: Path | str, wanted: Mapping[str, str], read: Read, *, rebuild: bool = False
+    folder: Path | str,
+    wanted: Mapping[str, str],
+    read: Read,
+    *,
+    rebuild: bool = False,
+    verify: Verify = True,
 ) -> PictureIndexReport:
     """Makes the index in a folder hold the wanted batches, and no others.
 
@@ -100,17 +107,22 @@ def update_picture_index(
         wanted: batch to the fingerprint of what its features are made from.
         read: batch to its videos' (id, pictures), one after the other.
         rebuild: build from nothing, whatever is there.
+        verify: compare checksums first, about 1 s per GB, or only those of files that are not
+            known to be whole.
 
     Raises:
         IndexDamaged: the folder's index can't be read.
     """
     began = time.monotonic()
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     old = PictureManifest() if rebuild else read_manifest(folder)
+    for entry in old.segments:
+        Segment.open(folder, entry, verify=verify)
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = replace(old, segments=[entry.noted(folder) for entry in old.segments])
     changes = Changes.between(old.batches, wanted)
-    if changes or rebuild or old.format != FORMAT:
-        rest = _without(_numbered(folder, old), {*changes.gone, *changes.touched})
+    if changes or rebuild or noted != old or old.format != FORMAT or not has_manifest(folder):
+        rest = _without(_numbered(folder, noted), {*changes.gone, *changes.touched})
         new = _merged(folder, _with_batches(folder, rest, changes.touched, read))
         batches = {name: wanted[name] for name in sorted(wanted)}
         write_manifest(folder, replace(new, batches=batches))

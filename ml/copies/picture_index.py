@@ -37,6 +37,7 @@ from ml.copies.picture_segments import (
 )
 from ml.copies.quantiser import Quantiser
 from ml.indexes.files import IndexDamaged
+from ml.indexes.verified import Verify
 
 # Bits of 64 in which signatures of one feature may differ: 95 % of those that a copy repeats do
 # in at most 10 to 13, by the edit.
@@ -102,8 +103,13 @@ class PictureIndex:
         self.segment_count = len(segments)
 
     @classmethod
-    def open(cls, folder: Path | str) -> PictureIndex:
+    def open(cls, folder: Path | str, *, verify: Verify = False) -> PictureIndex:
         """The index in a folder; an empty one when nothing was written there yet.
+
+        Args:
+            folder: where `update_picture_index` wrote it.
+            verify: compare checksums, about 1 s per GB, or only those of files that are not known
+                to be whole. Sizes are always compared.
 
         Raises:
             IndexDamaged: its files can't be read, or are of another version of this code.
@@ -114,7 +120,7 @@ class PictureIndex:
             if manifest.format != FORMAT:
                 raise IndexDamaged(folder, f"it has format {manifest.format}, this is {FORMAT}")
             try:
-                segments = [Segment.open(folder, entry) for entry in manifest.segments]
+                segments = [Segment.open(folder, e, verify=verify) for e in manifest.segments]
                 return cls(segments, Quantiser.load())
             except IndexDamaged:
                 # An update may have replaced it since the manifest was read.

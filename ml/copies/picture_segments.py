@@ -13,7 +13,7 @@ segments per factor of four, and every posting is rewritten log4 n times.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.indexes import files
-from ml.indexes.files import IndexDamaged, read_arrow, write_arrow
+from ml.indexes.files import FileEntry, IndexDamaged, read_arrow, write_arrow
+from ml.indexes.verified import Verify
 
 # Raise it when postings mean something else: another quantiser, another choice of features.
 FORMAT = 2
@@ -47,11 +48,27 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class SegmentEntry:
-    """A segment in the manifest. ``batches`` are those whose postings in it count."""
+    """A segment in the manifest. ``batches`` are those whose postings in it count.
+
+    ``files`` are empty where it was written before they were noted; the next update notes them.
+    """
 
     number: int
     postings: int
     batches: list[str]
+    files: list[FileEntry] = field(default_factory=list)
+
+    def noted(self, folder: Path) -> SegmentEntry:
+        """The entry with its files."""
+        if self.files:
+            return self
+        paths = segment_files(folder, self.number)
+        return replace(self, files=[FileEntry.of(path) for path in paths])
+
+    def check(self, folder: Path, *, verify: Verify = False) -> None:
+        """Raises IndexDamaged where a file is missing, cut off or altered."""
+        for file in self.files:
+            file.check(folder, verify=verify)
 
 
 @dataclass(frozen=True)
@@ -75,10 +92,18 @@ def read_manifest(folder: Path) -> PictureManifest:
     return files.read_manifest(folder, _manifest) or PictureManifest()
 
 
+def has_manifest(folder: Path) -> bool:
+    """Whether there is an index, be it an empty one."""
+    return (folder / files.MANIFEST).exists()
+
+
 def _manifest(raw: Any) -> PictureManifest:
     if raw["format"] != FORMAT:
         return PictureManifest(int(raw["format"]), int(raw["next_number"]))
-    segments = [SegmentEntry(**entry) for entry in raw["segments"]]
+    segments = [
+        SegmentEntry(**{**entry, "files": [FileEntry(**of) for of in entry.get("files", ())]})
+        for entry in raw["segments"]
+    ]
     return PictureManifest(**{**raw, "segments": segments})
 
 
@@ -93,8 +118,8 @@ def write_manifest(folder: Path, manifest: PictureManifest) -> None:
 
 def free_number(folder: Path, manifest: PictureManifest) -> int:
     """A number that no segment had before, nor one of an update that was interrupted."""
-    numbers = (int(path.stem.rpartition("-")[2]) + 1 for path in _files(folder))
-    return max([manifest.next_number, *numbers])
+    numbers = (path.stem.rpartition("-")[2] for path in _files(folder))
+    return max([manifest.next_number, *(int(n) + 1 for n in numbers if n.isdecimal())])
 
 
 def _files(folder: Path) -> list[Path]:
@@ -123,8 +148,9 @@ class Segment:
     bytes: int  # of all its files
 
     @classmethod
-    def open(cls, folder: Path, entry: SegmentEntry) -> Segment:
-        """Raises IndexDamaged when a file has not the length that the manifest gives."""
+    def open(cls, folder: Path, entry: SegmentEntry, *, verify: Verify = False) -> Segment:
+        """Raises IndexDamaged when a file is not what the manifest says."""
+        entry.check(folder, verify=verify)
         try:
             columns = {name: _mapped(_column_file(folder, name, entry.number)) for name in COLUMNS}
             units = read_arrow(str(_units_file(folder, entry.number)))
@@ -231,7 +257,8 @@ def _key_ranges(segments: Sequence[Segment]) -> Iterator[tuple[int, int]]:
 
 def _finished(folder: Path, number: int, postings: int, units: pa.Table) -> SegmentEntry:
     write_arrow(units, _units_file(folder, number))
-    return SegmentEntry(number, postings, sorted(pc.unique(units["batch"]).to_pylist()))
+    batches = sorted(pc.unique(units["batch"]).to_pylist())
+    return SegmentEntry(number, postings, batches).noted(folder)
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:

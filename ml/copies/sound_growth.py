@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,15 @@ from ml.copies.evidence import I32, Sound
 from ml.copies.sound.bands import MAKER
 from ml.copies.sound.landmarks import landmarks, peaks_of
 from ml.indexes.changes import Changes
-from ml.indexes.files import MANIFEST, IndexDamaged, read_manifest, replace_file, write_manifest
+from ml.indexes.files import (
+    MANIFEST,
+    FileEntry,
+    IndexDamaged,
+    read_manifest,
+    replace_file,
+    write_manifest,
+)
+from ml.indexes.verified import Verify
 
 FORMAT = 1
 
@@ -32,13 +40,36 @@ Read = Callable[[str], Iterator[tuple[str, Sound]]]
 
 @dataclass(frozen=True)
 class SoundBatch:
-    """What of a batch is inside; its files are named by ``stem``."""
+    """What of a batch is inside; its files are named by ``stem``.
+
+    ``files`` are empty where it was written before they were noted; the next update notes them.
+    """
 
     fingerprint: str
     stem: str
     videos: int
     postings: int
     bytes: int
+    files: list[FileEntry] = field(default_factory=list)
+
+    def noted(self, folder: Path) -> SoundBatch:
+        """The entry with its files."""
+        if self.files:
+            return self
+        paths = paths_of(folder, self.stem).values()
+        return replace(self, files=[FileEntry.of(path) for path in paths])
+
+    def check(self, folder: Path, *, verify: Verify = False) -> None:
+        """Raises IndexDamaged where a file is missing, cut off or altered."""
+        for file in self.files:
+            file.check(folder, verify=verify)
+        paths = paths_of(folder, self.stem).values()
+        lacking = next((path.name for path in paths if not path.is_file()), None)
+        if lacking is not None:
+            raise IndexDamaged(folder, f"{lacking} is missing")
+        size = sum(path.stat().st_size for path in paths)
+        if size != self.bytes:
+            raise IndexDamaged(folder, f"{self.stem} has {size} bytes, not {self.bytes}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +83,7 @@ class SoundManifest:
 
 @dataclass(frozen=True)
 class SoundIndexReport:
-    """What an update did, in batches; what is inside now."""
+    """What an update did, in batches; what is inside now; ``damaged`` tells what was not whole."""
 
     added: int
     replaced: int
@@ -62,26 +93,44 @@ class SoundIndexReport:
     postings: int
     bytes: int
     seconds: float
+    damaged: tuple[str, ...] = ()
 
 
-def update_sound_index(folder: Path, wanted: Mapping[str, str], read: Read) -> SoundIndexReport:
+def update_sound_index(
+    folder: Path,
+    wanted: Mapping[str, str],
+    read: Read,
+    *,
+    rebuild: bool = False,
+    verify: Verify = True,
+) -> SoundIndexReport:
     """Makes the index hold exactly the wanted batches; those inside already are not read.
 
     One process writes at a time. Files of the version before stay until the next change, for
     readers that are just opening it.
 
     Args:
-        folder: made when missing; an index of other fingerprints, or a damaged one, is made anew.
+        folder: made when missing; an index of other fingerprints is made anew, and so is a batch
+            whose files are not whole.
         wanted: batch name to a fingerprint of its content.
         read: from batch name to (video id, sound) of its videos.
+        rebuild: build from nothing, whatever is there.
+        verify: compare checksums first, about 1 s per GB, or only those of files that are not
+            known to be whole.
+
+    Raises:
+        IndexDamaged: the manifest can't be read.
     """
     started = time.monotonic()
+    before = {} if rebuild else batches_inside(folder) or {}
     folder.mkdir(parents=True, exist_ok=True)
-    before = _inside(folder)
+    damaged = {name: why for name, b in before.items() if (why := _damage(folder, b, verify))}
     # One whose files are not whole is made again, as if it were of another fingerprint.
-    held = {n: b.fingerprint if _is_whole(folder, b) else "" for n, b in before.items()}
+    held = {name: "" if name in damaged else b.fingerprint for name, b in before.items()}
     changes = Changes.between(held, wanted)
-    after = {name: before[name] for name in before if name in wanted}
+    kept = wanted.keys() - set(changes.touched)
+    after = {name: b.noted(folder) if name in kept else b for name, b in before.items()}
+    after = {name: b for name, b in after.items() if name in wanted}
     for name in changes.touched:
         after[name] = _write_batch(folder, name, wanted[name], read(name))
     after = dict(sorted(after.items()))
@@ -94,6 +143,7 @@ def update_sound_index(folder: Path, wanted: Mapping[str, str], read: Read) -> S
         postings=sum(b.postings for b in after.values()),
         bytes=sum(b.bytes for b in after.values()),
         seconds=time.monotonic() - started,
+        damaged=tuple(damaged.values()),
     )
 
 
@@ -123,7 +173,7 @@ def _write_batch(
     text = json.dumps({"batch": name, "ids": ids, "frames": frames}, ensure_ascii=False)
     replace_file(paths["videos"], lambda path: path.write_text(text, encoding="utf-8"))
     size = sum(path.stat().st_size for path in paths.values())
-    return SoundBatch(fingerprint, stem, len(ids), len(every), size)
+    return SoundBatch(fingerprint, stem, len(ids), len(every), size).noted(folder)
 
 
 def _word_table(words: I32, owner: I32) -> I32:
@@ -172,23 +222,24 @@ def batches_inside(folder: Path) -> dict[str, SoundBatch] | None:
 def _batches(raw: Any) -> dict[str, SoundBatch] | None:
     if (raw["format"], raw["model"]) != (FORMAT, MAKER):
         return None
-    return {name: SoundBatch(**entry) for name, entry in raw["batches"].items()}
+    return {
+        name: SoundBatch(**{**entry, "files": [FileEntry(**of) for of in entry.get("files", ())]})
+        for name, entry in raw["batches"].items()
+    }
 
 
-def _inside(folder: Path) -> dict[str, SoundBatch]:
+def _damage(folder: Path, batch: SoundBatch, verify: Verify) -> str:
+    """What is wrong with a batch's files; empty where nothing is."""
     try:
-        return batches_inside(folder) or {}
-    except IndexDamaged:
-        return {}
-
-
-def _is_whole(folder: Path, batch: SoundBatch) -> bool:
-    paths = paths_of(folder, batch.stem).values()
-    return all(p.is_file() for p in paths) and sum(p.stat().st_size for p in paths) == batch.bytes
+        batch.check(folder, verify=verify)
+    except IndexDamaged as error:
+        return error.found
+    return ""
 
 
 def _clear(folder: Path, stems: set[str]) -> None:
     """Deletes files of batches that neither this version nor the one before has."""
     for path in folder.iterdir():
-        if path.name != MANIFEST and path.name.split(".")[0] not in stems:
+        is_ours = path.name != MANIFEST and path.is_file()
+        if is_ours and path.name.split(".")[0] not in stems:
             path.unlink()

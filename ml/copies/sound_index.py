@@ -23,6 +23,7 @@ from ml.copies.sound.bands import MAKER, RATE_HZ
 from ml.copies.sound.landmarks import BIN, CHANGES, expanded, landmarks, peaks_of
 from ml.copies.sound_growth import SoundBatch, batches_inside, paths_of
 from ml.indexes.files import MANIFEST, IndexDamaged
+from ml.indexes.verified import Verify
 
 MOST_CANDIDATES = 64
 # Postings read for a second of the query at one speed, and at most: the rarest words first, so that
@@ -52,8 +53,13 @@ class SoundIndex:
         self.video_count = sum(len(part.video_ids) for part in parts)
 
     @classmethod
-    def open(cls, folder: Path) -> SoundIndex:
+    def open(cls, folder: Path, *, verify: Verify = False) -> SoundIndex:
         """The index in a folder.
+
+        Args:
+            folder: where `update_sound_index` wrote it.
+            verify: compare checksums, about 1 s per GB, or only those of files that are not known
+                to be whole. Sizes are always compared.
 
         Raises:
             IndexDamaged: there is none, it is of other fingerprints, or files are missing.
@@ -62,7 +68,7 @@ class SoundIndex:
         if batches is None:
             raise IndexDamaged(folder, f"there is no {MANIFEST} of {MAKER}")
         try:
-            return cls([_Part.open(folder, batches[name]) for name in sorted(batches)])
+            return cls([_Part.open(folder, batches[name], verify) for name in sorted(batches)])
         except (OSError, ValueError, KeyError) as error:
             raise IndexDamaged(folder, str(error)) from error
 
@@ -145,7 +151,8 @@ class _Part:
         self._video, self._frame = postings
 
     @classmethod
-    def open(cls, folder: Path, batch: SoundBatch) -> _Part:
+    def open(cls, folder: Path, batch: SoundBatch, verify: Verify) -> _Part:
+        batch.check(folder, verify=verify)
         paths = paths_of(folder, batch.stem)
         videos = json.loads(paths["videos"].read_text(encoding="utf-8"))
         words = np.load(paths["words"], mmap_mode="r")

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.indexes.files import FileEntry, IndexDamaged, read_arrow, write_arrow
+from ml.indexes.verified import Verify
 from ml.neighbours.gpu import device_of
 from ml.neighbours.keys import Keys
 from ml.neighbours.kinds import Among, Exact, IvfRabitq, IvfSq8, read_kind
@@ -98,7 +99,7 @@ class VectorIndex:
         folder: Path | str,
         *,
         mmap: bool = False,
-        verify: bool = True,
+        verify: Verify = True,
         device: str = "auto",
     ) -> VectorIndex:
         """The index in a folder.
@@ -107,7 +108,8 @@ class VectorIndex:
             folder: where `save` wrote it.
             mmap: map the files read-only instead of reading them, so that processes share one
                 copy; search then runs on the CPU.
-            verify: compare checksums, about 1 s per GB. Sizes are always compared.
+            verify: compare checksums, about 1 s per GB, or only those of files that are not known
+                to be whole. Sizes are always compared.
             device: where to search, as in `IndexOptions`; ivf-rabitq always on the CPU.
 
         Raises:

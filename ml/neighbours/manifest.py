@@ -12,6 +12,7 @@ from typing import Any
 
 from ml.indexes import files as files_of
 from ml.indexes.files import MANIFEST, FileEntry, IndexDamaged
+from ml.indexes.verified import Verify
 
 # 2: keys with the video and the item in columns.
 FORMAT = 2
@@ -79,21 +80,29 @@ def write_version(
     return made
 
 
-def read_manifest(folder: Path | str, *, verify: bool = False) -> Manifest:
+def read_manifest(folder: Path | str, *, verify: Verify = False) -> Manifest:
     """The manifest of the index in a folder, once its files have the sizes it gives.
 
     Args:
         folder: where the index lies.
-        verify: compare checksums too.
+        verify: compare checksums too; or only those of files not known to be whole.
 
     Raises:
         IndexDamaged: no index, or one of a newer format, or files that are missing, cut off or
             altered. One of an older format has a manifest; see `require_format`.
     """
     folder = Path(folder)
-    manifest = files_of.read_manifest(folder, _manifest)
+    manifest = find_manifest(folder, verify=verify)
     if manifest is None:
         raise IndexDamaged(folder, f"there is no {MANIFEST}")
+    return manifest
+
+
+def find_manifest(folder: Path, *, verify: Verify = False) -> Manifest | None:
+    """As `read_manifest`; None where there is no manifest."""
+    manifest = files_of.read_manifest(folder, _manifest)
+    if manifest is None:
+        return None
     if manifest.format > FORMAT:
         raise IndexDamaged(folder, f"it has format {manifest.format}, newer than {FORMAT}")
     for entry in manifest.files.values():

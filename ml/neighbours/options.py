@@ -37,7 +37,7 @@ class IndexOptions:
 class IndexReport:
     """What an update did, in batches; what is inside now, in vectors.
 
-    `recall_at_10` is 1 for an exact index, and None where there is no index yet. `left_out`
+    `recall_at_10` is 1 for an exact index, and None where there is no vector. `left_out`
     counts zero vectors, which have no direction to compare. `device` is where it was trained.
     """
 

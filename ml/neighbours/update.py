@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from ml.indexes.changes import Changes
-from ml.indexes.files import MANIFEST
 from ml.neighbours.gpu import device_of
 from ml.neighbours.index import VectorIndex, clean_batch
-from ml.neighbours.manifest import FORMAT, Manifest, read_manifest
+from ml.neighbours.manifest import FORMAT, Manifest, find_manifest
 from ml.neighbours.options import EXACT, IndexOptions, IndexReport
 from ml.vectors import ModelMismatch
 
@@ -39,6 +38,8 @@ def update_index(
     when the index has to be trained: when it first passes `exact_limit` or `sq8_limit`, and when
     it has grown to four times what it was trained for. When nothing changed, no file is written;
     checksums are compared, about 1 s per GB. An index of an older format is built from nothing.
+    Without any vector there is an index, too, of no dimension: so one that is missing differs from
+    one that is empty.
 
     Args:
         folder: local folder of the index; made when missing.
@@ -60,25 +61,21 @@ def update_index(
     is_old = old is not None and old.format != FORMAT
     held = {} if old is None or is_old else old.batches
     changes = Changes.between({name: e.fingerprint for name, e in held.items()}, wanted)
-    if changes or is_old or rebuild:
-        index = None if old is None or is_old else VectorIndex.load(folder, device="cpu")
-        index = _updated(index, changes, wanted, read, model, options)
-        if index is None and old is not None:
-            index = VectorIndex.exact(model, old.dimension)
-        recall = None if index is None else index.tune(options.recall_target)
-        if index is None:
-            # Nothing is left that has a vector: what was there shall not be found any more.
-            (folder / MANIFEST).unlink(missing_ok=True)
-        old = None if index is None else index.save(folder, recall)
+    if changes or old is None or is_old:
+        # One of no dimension holds batches without vectors only, which cost nothing to read again.
+        if old is None or is_old or not old.dimension:
+            index, todo = None, Changes.between({}, wanted)
+        else:
+            index, todo = VectorIndex.load(folder, device="cpu"), changes
+        index = _updated(index, todo, wanted, read, model, options)
+        old = index.save(folder, index.tune(options.recall_target))
     return _report(changes.counts, old, time.monotonic() - started)
 
 
 def _manifest_of(folder: Path, model: str) -> Manifest | None:
     """The manifest of the index in a folder, None without one. Raises as `update_index` does."""
-    if not (folder / MANIFEST).exists():
-        return None
-    found = read_manifest(folder, verify=True)
-    if found.model != model:
+    found = find_manifest(folder, verify=True)
+    if found is not None and found.model != model:
         raise ModelMismatch(
             f"the index in {folder} is of model {found.model!r}, the vectors are of {model!r}: "
             "use another folder, or rebuild=True"
@@ -93,8 +90,8 @@ def _updated(
     read: Read,
     model: str,
     options: IndexOptions,
-) -> VectorIndex | None:
-    """The index with its batches changed; None when there is no vector to start one with."""
+) -> VectorIndex:
+    """The index with its batches changed; of no dimension where no batch has a vector."""
     for name in changes.gone:
         if index is not None:
             index.remove(name)
@@ -107,22 +104,22 @@ def _updated(
         index = index or VectorIndex.exact(model, vectors.shape[1])
         index.replace(name, keys, vectors, wanted[name])
         if index.kind == EXACT and index.is_outgrown(options):
-            return _trained_on_all(wanted, read, model, options)
+            return _trained_on_all(wanted, read, index, options)
+    index = index or VectorIndex.exact(model, 0)
     for name in empty:
-        if index is not None:
-            index.replace(name, [], np.zeros((0, index.dimension), np.float32), wanted[name])
-    if index is not None and index.is_outgrown(options):
-        return _trained_on_all(wanted, read, model, options)
-    return index
+        index.replace(name, [], np.zeros((0, index.dimension), np.float32), wanted[name])
+    return _trained_on_all(wanted, read, index, options) if index.is_outgrown(options) else index
 
 
 def _trained_on_all(
-    wanted: Mapping[str, str], read: Read, model: str, options: IndexOptions
+    wanted: Mapping[str, str], read: Read, old: VectorIndex, options: IndexOptions
 ) -> VectorIndex:
     """A new index of all batches: one reading for the sample, one for the vectors."""
     keys, sample, count = _sample(sorted(wanted), read)
+    model = old.model
     if count <= options.exact_limit:
-        index = VectorIndex.exact(model, sample.shape[1])
+        # Where no vector is left, those that come will be as long as those that went.
+        index = VectorIndex.exact(model, sample.shape[1] or old.dimension)
     else:
         index = VectorIndex.trained(model, keys, sample, count, options)
     for name in sorted(wanted):
@@ -160,7 +157,7 @@ def _sample(names: Sequence[str], read: Read) -> tuple[list[str], np.ndarray, in
 
 
 def _report(counts: dict[str, Any], manifest: Manifest | None, seconds: float) -> IndexReport:
-    if manifest is None:
+    if manifest is None or not manifest.count:
         return IndexReport(**counts, count=0, recall_at_10=None, seconds=seconds)
     return IndexReport(
         **counts,

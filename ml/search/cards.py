@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.indexes.files import IndexDamaged, read_arrow, write_arrow
+from ml.indexes.files import IndexDamaged, write_arrow
+from ml.indexes.sealed import read_sealed_arrow, seal
+from ml.indexes.verified import Verify
 
 FILE = "cards.arrow"
 SCHEMA = pa.schema(
@@ -55,18 +57,17 @@ class Cards:
         ).to_numpy()
 
     @classmethod
-    def open(cls, folder: Path) -> Cards:
+    def open(cls, folder: Path, *, verify: Verify = True) -> Cards:
         """The cards in a folder.
+
+        Args:
+            folder: the one that `write_cards` was given.
+            verify: compare the checksum; or only that of a file not known to be whole.
 
         Raises:
             IndexDamaged: there are none, or they can't be read.
         """
-        try:
-            table = read_arrow(str(folder / FILE))
-        except FileNotFoundError as error:
-            raise IndexDamaged(folder, f"there is no {FILE}") from error
-        except (OSError, pa.ArrowInvalid) as error:
-            raise IndexDamaged(folder, str(error)) from error
+        table = read_sealed_arrow(folder / FILE, verify=verify)
         if not table.schema.equals(SCHEMA):
             raise IndexDamaged(folder, f"{FILE} has other columns than this version writes")
         return cls(table)
@@ -125,6 +126,7 @@ def write_cards(folder: Path, rows: pa.Table) -> bool:
     table = table.sort_by([("hash", "ascending"), ("video_id", "ascending")]).combine_chunks()
     fresh = folder / f"{FILE}.new"
     write_arrow(table, fresh)
+    seal(fresh)
     path = folder / FILE
     if path.exists() and path.read_bytes() == fresh.read_bytes():
         fresh.unlink()

@@ -18,6 +18,7 @@ from typing import Any
 
 from ml.indexes import files
 from ml.indexes.files import MANIFEST, FileEntry, IndexDamaged
+from ml.indexes.verified import Verify
 
 FORMAT = 1
 # Rewritten in place by a move at every commit; all other files stay as they were written.
@@ -54,20 +55,28 @@ class LexicalManifest:
         return f"v{self.version}"
 
 
-def read_manifest(folder: Path | str, *, verify: bool = False) -> LexicalManifest:
+def read_manifest(folder: Path | str, *, verify: Verify = False) -> LexicalManifest:
     """The manifest of the index in a folder, once its files have the sizes it gives.
 
     Args:
         folder: where the index lies.
-        verify: compare checksums too.
+        verify: compare checksums too; or only those of files not known to be whole.
 
     Raises:
         IndexDamaged: no index, or files that are missing, cut off or altered.
     """
     folder = Path(folder)
-    manifest = files.read_manifest(folder, _manifest)
+    manifest = find_manifest(folder, verify=verify)
     if manifest is None:
         raise IndexDamaged(folder, f"there is no {MANIFEST}")
+    return manifest
+
+
+def find_manifest(folder: Path, *, verify: Verify = False) -> LexicalManifest | None:
+    """As `read_manifest`; None where there is no manifest."""
+    manifest = files.read_manifest(folder, _manifest)
+    if manifest is None:
+        return None
     if manifest.format != FORMAT:
         raise IndexDamaged(folder, f"it has format {manifest.format}, this is {FORMAT}")
     for entry in manifest.files:

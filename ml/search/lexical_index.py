@@ -24,11 +24,13 @@ from typing import Any
 import pyarrow as pa
 
 from ml.indexes.changes import Changes
-from ml.indexes.files import MANIFEST, IndexDamaged
+from ml.indexes.files import IndexDamaged
+from ml.indexes.verified import Verify
 from ml.search.lexical_files import (
     FORMAT,
     LexicalManifest,
     files_of,
+    find_manifest,
     new_version,
     publish,
     read_manifest,
@@ -140,14 +142,15 @@ class LexicalIndex:
         self.count = int(searcher.num_docs)
 
     @classmethod
-    def open(cls, folder: Path | str, *, verify: bool = False) -> LexicalIndex:
+    def open(cls, folder: Path | str, *, verify: Verify = False) -> LexicalIndex:
         """The index in a folder, mapped, so that processes share one copy.
 
         An update does not disturb it: it goes on answering from its version.
 
         Args:
             folder: where `update_lexical` wrote it; it may be read-only.
-            verify: compare checksums, about 1 s per GB. Sizes are always compared.
+            verify: compare checksums, about 1 s per GB, or only those of files that are not known
+                to be whole. Sizes are always compared.
 
         Raises:
             IndexDamaged: a file is missing or not what the manifest says, or the words are of
@@ -353,8 +356,7 @@ def update_lexical(
     """
     started = time.monotonic()
     folder = Path(folder)
-    there = (folder / MANIFEST).exists()
-    old = read_manifest(folder, verify=True) if there and not rebuild else None
+    old = None if rebuild else find_manifest(folder, verify=True)
     if old is not None and old.model != lexical_words_model():
         old = None
     changes = Changes.between({} if old is None else old.batches, wanted)

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ml.indexes.files import IndexDamaged, replace_file, write_arrow
+from ml.indexes.files import IndexDamaged
+from ml.indexes.sealed import read_sealed_arrow, write_sealed_arrow
+from ml.indexes.verified import Verify
 from ml.search.lexical_matching import sound_of
 from ml.search.query import Correction
 from ml.text.lexical import folded
@@ -112,20 +114,21 @@ class Vocabulary:
         self.made_from = (table.schema.metadata or {}).get(_MADE_FROM, b"").decode()
 
     @classmethod
-    def open(cls, path: Path | str) -> Vocabulary:
+    def open(cls, path: Path | str, *, verify: Verify = True) -> Vocabulary:
         """The vocabulary in a file that `write_vocabulary` wrote.
+
+        Args:
+            path: the file.
+            verify: compare the checksum; or only that of a file not known to be whole.
 
         Raises:
             IndexDamaged: there is no such file, or another one.
         """
         path = Path(path)
-        try:
-            with pa.memory_map(str(path)) as source:
-                table = pa.ipc.open_file(source).read_all()
-        except (OSError, pa.ArrowInvalid) as error:
-            raise IndexDamaged(path, str(error)) from error
+        table = read_sealed_arrow(path, verify=verify)
         if not table.schema.equals(_SCHEMA):
-            raise IndexDamaged(path, f"it has the columns {', '.join(table.column_names)}")
+            found = f"{path.name} has the columns {', '.join(table.column_names)}"
+            raise IndexDamaged(path.parent, found)
         return cls(table)
 
     def knows(self, word: str) -> bool:
@@ -331,7 +334,7 @@ def write_vocabulary(counts: pa.Table, path: Path | str, made_from: str = "") ->
         "sound_row": by_sound,
     }
     table = pa.table(columns, schema=_SCHEMA).replace_schema_metadata({_MADE_FROM: made_from})
-    replace_file(path, lambda partial: write_arrow(table, partial))
+    write_sealed_arrow(table, path)
 
 
 def other_layout(text: str) -> str:

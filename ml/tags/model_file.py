@@ -6,7 +6,6 @@ was trained on, how it was judged and when, holds the taxonomy's paths and a che
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ml.indexes.files import checked_text, checked_values
 from ml.tags.decode import LabelSets
 from ml.tags.features import Features, View
 from ml.tags.neighbours import Kernel, Projection, Ridge
@@ -71,7 +71,7 @@ def save(
     card = _card(model, date, data, evaluations or {}) | {"checksum": _checksum(partial)}
     (folder / CARD).unlink(missing_ok=True)
     partial.replace(folder / ARRAYS)
-    text = json.dumps(card, ensure_ascii=False, indent=1)
+    text = checked_text(card)
     draft = folder / f"{CARD}.partial"
     draft.write_text(text, encoding="utf-8")
     draft.replace(folder / CARD)
@@ -85,7 +85,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         TagModelDamaged: it is missing, no card, or of another format.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = checked_values((folder / CARD).read_bytes())
     except FileNotFoundError:
         raise TagModelDamaged(folder, f"there is no {CARD}") from None
     except (OSError, ValueError) as error:

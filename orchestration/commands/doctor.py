@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from enum import Enum, auto
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,25 +36,51 @@ def doctor(*, mend: bool, deep: bool) -> None:
     next `kadr ingest` makes it again. Exit code 1 where something is still wrong.
     """
     from orchestration.definitions import resources
+    from orchestration.index_problems import index_problems
 
     settings = settled()
     ours = resources(settings)
-    left = 0
-    for problem in _problems(settings, ours["library"], ours["tables"], deep=deep):
-        left += not _told(problem, mend=mend)
+    library: Library = ours["library"]
+    found = [_told(p, mend=mend) for p in _problems(settings, library, ours["tables"], deep=deep)]
+    left = sum(state is _State.LEFT for state in found)
+    indexes = [_told(problem, mend=mend) for problem in index_problems(library)]
+    if mend and indexes and not set(found) - {_State.MENDED}:
+        _mend_indexes(settings)
+    else:
+        left += len(indexes)
+    if _State.TO_INGEST in found:
+        click.echo(f"then: {_INGEST}")
     click.echo(f"{left} things are wrong" if left else "nothing is wrong")
     sys.exit(1 if left else 0)
 
 
-def _told(problem: Problem, *, mend: bool) -> bool:
-    """Say what is wrong, and mend it if asked; whether it is mended."""
+class _State(Enum):
+    """What became of a problem; ``TO_INGEST``: an ingestion makes anew what was moved aside."""
+
+    MENDED = auto()
+    TO_INGEST = auto()
+    LEFT = auto()
+
+
+def _told(problem: Problem, *, mend: bool) -> _State:
+    """Say what is wrong, and mend it if asked."""
     click.echo(f"{problem.where}: {problem.what}")
     if mend and problem.mend:
         problem.mend()
-        click.echo("  mended" + f"; then: {_INGEST}" * (_INGEST in problem.remedy))
-        return True
+        click.echo("  mended")
+        return _State.TO_INGEST if _INGEST in problem.remedy else _State.MENDED
     click.echo(f"  what mends it: {problem.remedy}")
-    return False
+    return _State.LEFT
+
+
+def _mend_indexes(settings: Settings) -> None:
+    """One run of the library's job mends all of them; an ingestion ends with it anyway."""
+    from orchestration.commands.index import bring_up
+    from orchestration.instance import open_here, prepare
+
+    prepare(settings)
+    with open_here(settings) as instance:
+        bring_up(settings, instance, click.echo)
 
 
 def _problems(

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 HEAVY = ("torch", "transformers", "faiss", "chdb", "sklearn", "cv2", "av", "onnxruntime")
 HEAVY += ("tantivy", "ray", "kubernetes", "hdbscan")
 INDEXES = {"frame_index", "video_index", "title_index", "speech_index", "screen_index"}
-INDEXES |= {"lexical_index", "search_cards", "tag_model"}
+INDEXES |= {"lexical_index", "search_cards", "tag_model", "copies_pictures", "copies_sound"}
 # Who may import whom: each room, and the rooms it must not know.
 FORBIDDEN = {
     "ml": ("dagster", "clickhouse_connect", "assets", "orchestration", "samples", "sql"),

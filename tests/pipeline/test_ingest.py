@@ -106,6 +106,10 @@ def test_every_ok_video_is_in_indexes_and_topics(finished: Kadr) -> None:
         assert manifest["count"] == finished.query(f"SELECT count() FROM {rows}")[0][0], index
 
 
+def test_index_has_nothing_to_do_after_an_ingestion(finished: Kadr) -> None:
+    assert finished.run("index").stdout.startswith("nothing to do: every index is whole")
+
+
 def test_search_names_the_second_at_which_it_is_said(finished: Kadr, sample: Path) -> None:
     done = finished.run("search", "old silver coins", "--json")
     best = json.loads(done.stdout)["answers"][0]

@@ -123,9 +123,24 @@ def test_manifest_that_is_none_is_damage(tmp_path: Path, manifest: str) -> None:
         load(tmp_path)
 
 
+def test_every_altered_byte_of_the_manifest_is_damage(tmp_path: Path) -> None:
+    save(tmp_path, stored())
+    path = tmp_path / MANIFEST
+    whole = path.read_bytes()
+    # Under another name the checksum is none, and all the rest is as it was.
+    named = whole.index(b"self_checksum")
+    for place in {*range(0, len(whole), 7)} - {*range(named, named + len(b"self_checksum"))}:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ClusteringDamaged):
+            load(tmp_path)
+    path.write_bytes(whole)
+    assert load(tmp_path) is not None
+
+
 def test_format_of_another_version_is_told_from_damage(tmp_path: Path) -> None:
     save(tmp_path, stored())
     manifest = json.loads((tmp_path / MANIFEST).read_text())
+    del manifest["self_checksum"]
     (tmp_path / MANIFEST).write_text(json.dumps(manifest | {"format": FORMAT + 1}))
     with pytest.raises(ClusteringDamaged, match="has format 3 and this version of Kadr reads 2"):
         load(tmp_path)

@@ -446,7 +446,7 @@ def test_damaged_file_is_named_with_what_mends_it(tmp_path: Path, kind: str, har
         path.write_bytes(content[:-9])
     if harm == "altered":
         path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
-    with pytest.raises(IndexDamaged, match=rf"{path.name}.*rebuild=True"):
+    with pytest.raises(IndexDamaged, match=rf"{path.name}.*kadr index"):
         LexicalIndex.open(tmp_path, verify=True)
     assert library.update(tmp_path, rebuild=True).count == 6
     assert len(search(LexicalIndex.open(tmp_path, verify=True), "кот")) == 4

@@ -12,9 +12,11 @@ import pytest
 
 from assets.stores.batches import Batch, SourceVideo
 from assets.stores.datasets import Ledger
+from assets.stores.kept import problems_of
 from assets.stores.resources import Library, Models, Tables
 from assets.tags.keywords import keywords
 from assets.tags.model import tag_model
+from assets.tags.problems import kept_for_tags
 from assets.tags.video_tags import tags
 from ml.schemas import VIDEOS
 from ml.taxonomy import TaxonomyError
@@ -77,6 +79,10 @@ class Nights:
             for e in result.get_asset_materialization_events()
             if e.asset_key
         }
+
+    def problems(self) -> list[str]:
+        """What is wrong with what tags keep."""
+        return [p.what for p in problems_of(self.library, kept_for_tags(self.library))]
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
         with self.tables.session("asking", lambda _: None) as client:
@@ -192,20 +198,31 @@ def test_taxonomy_in_another_order_is_learnt_anew(nights: Nights) -> None:
 
 @pytest.mark.parametrize("file", ["tag_model/about.json", "tag_model/tag_model.npz"])
 def test_damaged_model_is_trained_anew(trained: Nights, file: str) -> None:
+    assert trained.problems() == []
     Path(trained.library.storage.url(f"indexes/{file}")).write_bytes(b"{")
+    (told,) = trained.problems()
+    assert told.startswith("tag_model is damaged: ") and Path(file).name in told
     trained.videos(SECOND, {"new": "kitten and ball"})
     trained.run()
     assert trained.tags_of()["new"] == ("Animals: Cats", "trained")
+    assert trained.problems() == []
 
 
-@pytest.mark.parametrize("file", ["keywords/frequencies.npz", "tags/vectors.npz"])
-def test_damaged_counts_and_vectors_are_made_again(nights: Nights, file: str) -> None:
+def test_damaged_counts_and_vectors_are_made_again(nights: Nights) -> None:
     nights.videos(FIRST, CATS)
     nights.run()
-    Path(nights.library.storage.url(f"indexes/{file}")).write_bytes(b"PK")
+    assert nights.problems() == []
+    indexes = Path(nights.library.storage.url("indexes"))
+    counts = bytearray((indexes / "keywords/frequencies.npz").read_bytes())
+    counts[len(counts) // 2] ^= 1
+    (indexes / "keywords/frequencies.npz").write_bytes(counts)
+    (indexes / "tags/vectors.npz").write_bytes(b"PK")
+    vectors, words = nights.problems()
+    assert vectors.startswith("tags is damaged: vectors.npz can't be read")
+    assert words == "keywords is damaged: frequencies.npz was altered: its checksum is another"
     nights.videos(SECOND, CARS)
     nights.run()
-    assert len(nights.tags_of()) == 16
+    assert (len(nights.tags_of()), nights.problems()) == (16, [])
 
 
 def test_labelled_videos_without_a_word_are_filed_by_the_catalogue_alone(nights: Nights) -> None:
