@@ -8,7 +8,6 @@ what it has not put into the indexes by then is not searched.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from assets.copies.check_file import Reading, decoded, described, source_bytes_of
 from assets.copies.check_report import Checked, NotSearchable, by_strength
+from assets.stores.scratch import scratch_folder
 from assets.stores.storage import Storage
 
 if TYPE_CHECKING:
@@ -48,11 +48,10 @@ class Check:
             raise NotSearchable(f"there is no library at {self.storage.root}: kadr ingest makes it")
         source_bytes_of(uri)  # an error of the file comes before any other work
         watch = _Stopwatch()
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="check-", dir=self.scratch) as folder:
-            read = Reading(uri, folder, self.options, self.storage.options)
+        with scratch_folder(self.scratch, "check") as folder:
+            read = Reading(uri, str(folder), self.options, self.storage.options)
             with ThreadPoolExecutor(1) as aside:
-                opening = aside.submit(self._opened, Path(folder), watch)
+                opening = aside.submit(self._opened, folder, watch)
                 media, spent = decoded(read)
                 watch.spent |= spent
                 library = opening.result()

@@ -8,7 +8,6 @@ another decoder or other options.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +24,7 @@ from assets.stores.datasets import DatasetStore, Ledger, key_of, layout_of
 from assets.stores.incremental import Merge
 from assets.stores.progress import Progress
 from assets.stores.resources import Library
+from assets.stores.scratch import scratch_folder
 from ml.failures import Filtered, PermanentFailure, RetryableFailure, VideoFailure
 from ml.runner import Timings
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS, Dataset
@@ -230,12 +230,11 @@ def decoded(
     """Outcomes of decoding what is to do, in the batch's order, from worker processes."""
     from ml.workers import run_tasks
 
-    library.scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="extract-", dir=library.scratch) as spool:
+    with scratch_folder(library.scratch, "extract") as spool:
         tasks = [
             Task(
                 video,
-                str(Path(spool) / str(i)),
+                str(spool / str(i)),
                 extraction.options,
                 library.storage_options,
                 extraction.superseded.get(video.video_id, ""),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from assets.clustering.given_names import PERSON, Given
 from assets.clustering.store import StoredClustering
 from assets.stores.datasets import DatasetStore
 from assets.stores.resources import Library, Tables
+from assets.stores.scratch import scratch_folder
 from assets.tables.load import count_rows, loaded, replace_table
 from ml.library_schemas import PEOPLE, PEOPLE_CHANGES, VIDEO_PEOPLE
 from ml.schemas import PERSONS
@@ -152,9 +152,8 @@ def is_current(client: Client, fingerprint: str) -> bool:
 def prepare(library: Library, stored: StoredClustering) -> Iterator[Prepared]:
     """Read the datasets. The crops go through a file: 20,000 people have 120 MB of them."""
     seen = _seen(library.datasets, stored)
-    library.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="people-", dir=library.scratch) as folder:
-        path = Path(folder) / "people.arrow"
+    with scratch_folder(library.scratch, "people") as folder:
+        path = folder / "people.arrow"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, _UNNAMED) as stream:
             for part in _people(library.datasets, stored, seen):
                 stream.write_batch(part)

@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -26,6 +25,7 @@ from assets.stores.models import OFF
 from assets.stores.needs import LIBRARY
 from assets.stores.progress import is_forced
 from assets.stores.resources import Library
+from assets.stores.scratch import scratch_folder
 from assets.stores.seen import note_seen
 from assets.stores.storage import Storage
 from ml.schemas import PASSAGE_EMBEDDINGS, TEXT, VISUAL, Dataset
@@ -294,8 +294,7 @@ def index_folder(library: Library, name: str) -> Iterator[Path]:
                 folder.unlink()  # nothing of ours is a file there
             yield folder
             return
-        scratch = stack.enter_context(TemporaryDirectory(prefix=f"{name}-", dir=library.scratch))
-        folder = Path(scratch)
+        folder = stack.enter_context(scratch_folder(library.scratch, name))
         found = _etags(storage, prefix)
         fetch_folder(storage, prefix, folder)
         seen = {path: path.stat().st_mtime_ns for path in _files(folder)}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from assets.stores.scratch import scratch_folder
 from assets.stores.storage import Storage, StorageError
 from ml.schemas import Dataset
 
@@ -203,9 +203,8 @@ class DatasetStore:
     @contextmanager
     def replace(self, dataset: Dataset, batch: str) -> Iterator[_Replacement]:
         """Write a new file; it takes the old one's place only when ``publish`` is called."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{dataset.name}-", dir=self.scratch) as folder:
-            writer = _Writer(dataset, Path(folder) / "new.parquet")
+        with scratch_folder(self.scratch, dataset.name) as folder:
+            writer = _Writer(dataset, folder / "new.parquet")
             replacement = _Replacement(self.storage, self.key(dataset.name, batch), writer)
             try:
                 yield replacement

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from assets.stores.datasets import key_of
+from assets.stores.scratch import scratch_folder
 
 
 def kept_here(place: Path, files: Mapping[str, str], fetch: Callable[[Path], object]) -> Path:
@@ -23,20 +22,11 @@ def kept_here(place: Path, files: Mapping[str, str], fetch: Callable[[Path], obj
     folder = place / key_of(*(f"{key}={etag}" for key, etag in sorted(files.items())))
     if folder.exists():
         return folder
-    place.mkdir(parents=True, exist_ok=True)
-    partial_folder = place / f"{folder.name}.partial-{os.getpid()}"
-    fetch(partial_folder)
-    older = [path for path in place.iterdir() if path != folder and not _is_being_made(path)]
-    try:
-        partial_folder.rename(folder)
-    except OSError:  # another process was faster
-        older.append(partial_folder)
+    with scratch_folder(place / "partial", folder.name) as partial_folder:
+        fetch(partial_folder / "files")
+        older = [path for path in place.iterdir() if path.name not in (folder.name, "partial")]
+        with suppress(OSError):  # another process was faster
+            (partial_folder / "files").rename(folder)
     for path in older:
         shutil.rmtree(path, ignore_errors=True)
     return folder
-
-
-def _is_being_made(path: Path) -> bool:
-    """Whether a process that lives is fetching it."""
-    _, _, pid = path.name.partition(".partial-")
-    return pid.isdigit() and psutil.pid_exists(int(pid))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from assets.stores.problems import Problem
 from assets.stores.resources import Library
+from assets.stores.scratch import scratch_folder
 from assets.stores.seen import read_seen
 from assets.stores.storage import Storage
 from ml.indexes.files import MANIFEST, IndexDamaged
@@ -88,10 +88,9 @@ def _at_hand(library: Library, name: str) -> Iterator[Path]:
     if storage.is_local:
         yield Path(storage.url(prefix))
         return
-    library.scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f"{name}-", dir=library.scratch) as folder:
-        fetch_folder(storage, prefix, Path(folder))
-        yield Path(folder)
+    with scratch_folder(library.scratch, name) as folder:
+        fetch_folder(storage, prefix, folder)
+        yield folder
 
 
 def damage_found(check: Callable[[Path], object]) -> Callable[[Path], str]:

@@ -43,14 +43,22 @@ class PyavReader:
         self.decoder = f"pyav {av.__version__} (ffmpeg {av.ffmpeg_version_info})"
         # Opened once: the index of a 2-hour MP4 takes 25 MB, and a second one would lie beside it.
         self._container = open_container(self.descriptor)
-        self.info = info_of(self._container)
+        try:
+            self.info = info_of(self._container)
+        except Exception:
+            self.close()
+            raise
 
     def events(self) -> Iterator[Picture | Sound]:
         """As ``MediaReader.events``; the file is read once, so this can be called once."""
         try:
             yield from self._events(self._container)
         finally:
-            self._container.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file, also of one that was not read to its end or at all."""
+        self._container.close()
 
     def _events(self, container: InputContainer) -> Iterator[Picture | Sound]:
         video = video_stream(container)

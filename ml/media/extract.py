@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -132,9 +132,9 @@ def extract(
     with opened(source.path) as descriptor:
         before = os.fstat(descriptor)
         content_hash = content_hash_of(descriptor)
-        media = open_media(descriptor, options.reader)
-        _check_length(media.info.stated_length_s, options, stated=True)
         with ExitStack() as files:
+            media = files.enter_context(closing(open_media(descriptor, options.reader)))
+            _check_length(media.info.stated_length_s, options, stated=True)
             spool = {name: files.enter_context(Spool(spool_dir, name)) for name in SPOOLED}
             one_pass = _Pass(source.video_id, options, spool)
             for event in media.events():

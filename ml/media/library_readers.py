@@ -43,6 +43,9 @@ class LibraryReader:
         version = {"decord": _decord_version, "torchcodec": _torchcodec_version}[self.name]()
         self.decoder = f"{self.name} {version}"
 
+    def close(self) -> None:
+        """Nothing to let go of: the file is open only while it is read."""
+
     def events(self) -> Iterator[Picture | Sound]:
         yield from self._pictures()
         container = open_container(self.descriptor)

@@ -32,6 +32,9 @@ class MediaReader(Protocol):
             PermanentFailure: not one picture can be decoded.
         """
 
+    def close(self) -> None:
+        """Let go of the file; ``events`` does so at its end."""
+
 
 def open_media(descriptor: int, reader: str = "pyav") -> MediaReader:
     """The named reader over an open, regular, seekable file. The caller closes ``descriptor``.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ import dagster as dg
 from assets.source.listing import cut_new, outdated, summary, worth_another_try
 from assets.stores.clickhouse import CannotConnect
 from assets.stores.resources import Library, Tables
+from assets.stores.scratch import remove_dead
 from orchestration.definitions import resources
 from orchestration.liveness import end_dead_runs, held_batches
 from orchestration.owners import Busy, alone
@@ -24,8 +23,9 @@ from orchestration.pending import library_is_behind, unfinished
 from orchestration.runs import RunFailed, run_batch, run_library
 from orchestration.settings import Settings
 
-# What a killed step left is removed after a day: nothing that old is still being written.
-_SCRATCH_KEPT_S = 24 * 3600.0
+# A file that a killed step left half written is removed after a day: nothing that old is still
+# being written.
+_UNFINISHED_KEPT_S = 24 * 3600.0
 Say = Callable[[str], None]
 
 
@@ -149,18 +149,8 @@ def _is_filed_otherwise(library: Library) -> bool:
 def _tidy(library: Library, instance: dg.DagsterInstance) -> None:
     """Clear away what killed processes left."""
     end_dead_runs(instance)
-    library.storage.clean_temporary(older_than_s=_SCRATCH_KEPT_S)
-    for left in library.scratch.iterdir() if library.scratch.exists() else ():
-        if time.time() - _last_touched(left) > _SCRATCH_KEPT_S:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _last_touched(folder: Path) -> float:
-    """When anything in the folder was last written; now, if it is just being removed."""
-    try:
-        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-    except FileNotFoundError:
-        return time.time()
+    library.storage.clean_temporary(older_than_s=_UNFINISHED_KEPT_S)
+    remove_dead(library.scratch)
 
 
 @contextmanager

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import gc
 import hashlib
+import os
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml.failures import Filtered
+from ml.failures import Filtered, VideoFailure
 from ml.media.extract import Extracted, ExtractOptions, limit_s
+from ml.media.sound import encode_flac
 from ml.schemas import VIDEOS
 from tests.unit.media.clips import captioned, scene, tone, write_clip
 from tests.unit.media.passes import pass_over
@@ -92,6 +95,21 @@ def test_length_that_only_decoding_shows_is_filtered_too(tmp_path: Path) -> None
     path = write_clip(tmp_path / "a.h264", frames=50, container="h264")
     with pytest.raises(Filtered, match="longer than the limit of 1 s"):
         pass_over(path, max_duration_s=1.0)
+
+
+def test_a_file_that_is_filtered_is_let_go_of_at_once(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=20)
+    sound_alone = tmp_path / "b.flac"
+    sound_alone.write_bytes(encode_flac(np.zeros(16000, np.float32)))
+    gc.disable()  # which would close them, some time later
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for file in (path, sound_alone):
+            with pytest.raises(VideoFailure):
+                pass_over(file, max_duration_s=1.0)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
 
 
 def test_decord_gives_the_same_rows_as_pyav(tmp_path: Path) -> None:
