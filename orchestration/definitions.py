@@ -83,6 +83,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "decoding": Decoding(
             reader=settings.reader,
             workers=settings.worker_count,
+            attempts=settings.batch_attempts,
             min_duration_s=settings.min_duration_s,
             max_duration_s=settings.max_duration_s,
             max_failed_share=settings.max_failed_share,

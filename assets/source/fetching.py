@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import secrets
 import shutil
@@ -22,6 +23,7 @@ from assets.source.errors import SourceError
 from assets.stores.addresses import (
     READABLE_SCHEMES,
     VIDEO_SUFFIXES,
+    LocalState,
     local_path,
     look_at,
     readable,
@@ -80,6 +82,10 @@ def fetch(
         target.unlink(missing_ok=True)
 
 
+class Gone(PermanentFailure):
+    """The place answers, and the file is not in it."""
+
+
 @contextmanager
 def _local_file(uri: str, scratch: Path) -> Iterator[tuple[Path, str]]:
     try:
@@ -88,11 +94,27 @@ def _local_file(uri: str, scratch: Path) -> Iterator[tuple[Path, str]]:
     except ValueError as error:
         raise PermanentFailure(str(error)) from error
     if state.problem:
-        raise (RetryableFailure if state.may_pass else PermanentFailure)(state.problem)
+        raise _local_failure(path, state)
     with _readable_name(path, scratch) as name:
         yield name, state.version
     if look_at(path).version != state.version:
         raise RetryableFailure("the file changed while it was read")
+
+
+def _local_failure(path: str, state: LocalState) -> PermanentFailure | RetryableFailure:
+    if state.may_pass:
+        return RetryableFailure(state.problem)
+    is_gone = not os.path.lexists(path) and _is_in_use(os.path.dirname(path))  # noqa: PTH120
+    return (Gone if is_gone else PermanentFailure)(state.problem)
+
+
+def _is_in_use(folder: str) -> bool:
+    """Whether a folder holds anything: the place of a disk that is not mounted is empty."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(not entry.name.startswith(".") for entry in entries)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -75,10 +75,12 @@ class Library(dg.ConfigurableResource):
 
 
 class Decoding(dg.ConfigurableResource):
-    """How source files are decoded, and how many at once."""
+    """How source files are decoded, how many at once, and in how many nights one may fail for a
+    reason that may pass."""
 
     reader: str = "pyav"
     workers: int = 1
+    attempts: int = 3
     min_duration_s: float = 0.0
     max_duration_s: float = 6 * 3600.0
     max_failed_share: float = 0.5
