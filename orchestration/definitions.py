@@ -79,6 +79,10 @@ def resources(settings: Settings) -> dict[str, Any]:
             known_people=settings.known_people_root,
             taxonomy=settings.taxonomy_file,
             storage_options=dict(settings.storage_options),
+            max_source_bytes=settings.limits.max_bytes,
+            min_source_rate=settings.limits.min_bytes_per_s,
+            min_free_bytes=settings.limits.min_free_bytes,
+            allow_hosts=list(settings.limits.allow_hosts),
         ),
         "decoding": Decoding(
             reader=settings.reader,

@@ -341,7 +341,7 @@ def fingerprint(settings: Settings, settle_s: float, clock: Callable[[], float] 
         SourceError: it cannot be listed, or not within a tick.
     """
     began_s, digest = clock(), blake2b(digest_size=16)
-    for video in list_source(settings.source, settings.storage_options):
+    for video in list_source(settings.source, settings.storage_options, settings.limits):
         if clock() - began_s > _LISTING_LIMIT_S:
             raise SourceError(
                 f"{settings.source} cannot be listed in {_LISTING_LIMIT_S:.0f} s, so it cannot be "

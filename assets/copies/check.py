@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from assets.copies.check_file import Reading, decoded, described, source_bytes_of
 from assets.copies.check_report import Checked, NotSearchable, by_strength
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.storage import Storage
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Check:
     scratch: Path
     options: ExtractOptions
     workers: int = 1
+    limits: Limits = DEFAULT_LIMITS
 
     def run(self, uri: str) -> Checked:
         """Check one file.
@@ -50,7 +52,7 @@ class Check:
         watch = _Stopwatch()
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="check-", dir=self.scratch) as folder:
-            read = Reading(uri, folder, self.options, self.storage.options)
+            read = Reading(uri, folder, self.options, self.storage.options, self.limits)
             with ThreadPoolExecutor(1) as aside:
                 opening = aside.submit(self._opened, Path(folder), watch)
                 media, spent = decoded(read)

@@ -24,6 +24,7 @@ from assets.stores.addresses import UNREADABLE
 from assets.stores.batches import Batch, SourceVideo
 from assets.stores.datasets import DatasetStore, Ledger, key_of, layout_of
 from assets.stores.incremental import Merge
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.progress import Progress
 from assets.stores.resources import Library
 from assets.stores.storage import scheme_of
@@ -50,6 +51,7 @@ class Task:
     options: ExtractOptions
     storage_options: Mapping[str, str]
     superseded_by: str
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,13 @@ def extract_one(task: Task) -> Done:
     spool.mkdir(parents=True)
     with ExitStack() as stack:
         try:
-            source = fetch(task.video.uri, spool, dict(task.storage_options))
+            source = fetch(
+                task.video.uri,
+                spool,
+                dict(task.storage_options),
+                task.limits,
+                public_only=bool(task.video.public_only),
+            )
             path, version = stack.enter_context(source)
         except PermanentFailure as error:
             raise _since_listed(task.video, error) from error
@@ -266,6 +274,7 @@ def decoded(
                 extraction.options,
                 library.storage_options,
                 extraction.superseded.get(video.video_id, ""),
+                library.limits,
             )
             for i, video in enumerate(extraction.todo)
         ]

@@ -121,6 +121,7 @@ def cut_new(
         datetime.now(UTC).date(),
         batch_size,
         dict(library.storage_options),
+        library.limits,
         licensed=licensed,
         leave_out=lambda video: is_fresh(video, now_s, settle_s),
     )

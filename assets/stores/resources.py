@@ -19,6 +19,7 @@ from assets.stores.batches import BatchRegistry
 from assets.stores.clickhouse import ClickHouse
 from assets.stores.datasets import DatasetStore
 from assets.stores.devices import claimed_device
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.models import Model
 from assets.stores.storage import Storage
 from ml.models.profiles import Profile, profile
@@ -38,6 +39,20 @@ class Library(dg.ConfigurableResource):
     known_people: str = ""
     taxonomy: str = ""
     storage_options: dict[str, str] = Field(default_factory=dict)
+    max_source_bytes: int = DEFAULT_LIMITS.max_bytes
+    min_source_rate: int = DEFAULT_LIMITS.min_bytes_per_s
+    min_free_bytes: int = DEFAULT_LIMITS.min_free_bytes
+    allow_hosts: list[str] = Field(default_factory=list)
+
+    @property
+    def limits(self) -> Limits:
+        """What a download may take, and where it may go."""
+        return Limits(
+            max_bytes=self.max_source_bytes,
+            min_bytes_per_s=self.min_source_rate,
+            min_free_bytes=self.min_free_bytes,
+            allow_hosts=tuple(self.allow_hosts),
+        )
 
     @property
     def known_faces(self) -> Storage:
