@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.request import Request
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from assets.source.catalogue import read_catalogue
 from assets.source.errors import CatalogueError, SourceError
@@ -40,7 +47,7 @@ class _Lies(BaseHTTPRequestHandler):
         name = self.path.strip("/").partition("?")[0]
         try:
             getattr(self, f"_{name.replace('-', '_').replace('.', '_')}")()
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             self.close_connection = True
 
     def _begin(self, code: int = 200, **headers: str) -> None:
@@ -95,18 +102,26 @@ class _Lies(BaseHTTPRequestHandler):
 CATALOGUE = "uri\na.mp4\n"
 
 
-@pytest.fixture(scope="module")
-def web() -> Iterator[str]:
+@contextmanager
+def served(tls: ssl.SSLContext | None = None) -> Iterator[str]:
     stop = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Lies)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     port = server.server_address[1]
     server.RequestHandlerClass = type("Handler", (_Lies,), {"stop": stop, "port": port})
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{port}"
+    yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     stop.set()
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[str]:
+    with served() as address:
+        yield address
 
 
 @pytest.mark.parametrize(
@@ -135,6 +150,51 @@ def test_lie_ends_soon_with_a_sentence_and_leaves_nothing(
         pass
     assert time.monotonic() - began < LONGEST_S
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def tls_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For 127.0.0.1, signed by itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def test_pace_is_kept_under_tls_too(
+    tls_certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls_certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_certificate))
+    with served(context) as address:
+        with fetch(f"{address}/ok", tmp_path, WEB, LIMITS) as (path, _):
+            assert path.read_text().startswith("127.0.0.1")
+        for lie in ("drip", "header-drip"):
+            with (
+                pytest.raises(RetryableFailure, match="less than 1000000 a second"),
+                fetch(f"{address}/{lie}", tmp_path, WEB, LIMITS),
+            ):
+                pass
 
 
 def test_fast_server_is_not_too_slow(web: str, tmp_path: Path) -> None:
