@@ -20,16 +20,16 @@ from assets.stores.addresses import (
     readable,
     suffix_of,
 )
-from assets.stores.limits import DEFAULT_LIMITS, Limits, Pace, write_chunks
+from assets.stores.limits import DEFAULT_LIMITS, Limits, write_chunks
 from assets.stores.storage import (
     OBJECT_SCHEMES,
     StoredFile,
-    explained,
     object_info,
     open_store,
     scheme_of,
     split_url,
 )
+from assets.stores.storage_errors import StorageError, explained
 from ml.failures import PermanentFailure, RetryableFailure
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _download(
     except ValueError as error:
         raise PermanentFailure(str(error)) from error
     # Without permission too: what is to be mended are the credentials, not the file.
-    except OSError as error:
+    except (StorageError, PermissionError) as error:
         raise RetryableFailure(str(error)) from error
 
 
@@ -149,7 +149,7 @@ def _download_object(store: ObjectStore, uri: str, key: str, target: Path, limit
         answer = obstore.get(store, key)
         size = int(answer.meta["size"])
         # A chunk is what has come: waiting for a whole one would be waiting for ever.
-        chunks = Pace(limits).over(bytes(chunk) for chunk in answer.stream(min_chunk_size=1))
+        chunks = limits.pace().over(bytes(chunk) for chunk in answer.stream(min_chunk_size=1))
         written = write_chunks(chunks, target, limits, size)
     if written != size:
         raise RetryableFailure(f"the connection ended after {written} of {size} bytes")

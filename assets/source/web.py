@@ -25,7 +25,8 @@ from typing import IO, Any
 from urllib.request import Request
 
 from assets.source.errors import SourceError
-from assets.stores.limits import Limits, NotNow, Pace, is_inner, write_chunks
+from assets.stores.limits import Limits, is_inner, write_chunks
+from assets.stores.pace import NotNow, Pace
 from assets.stores.storage import MAX_RETRIES, READ_TIMEOUT, scheme_of
 from ml.failures import PermanentFailure, RetryableFailure
 
@@ -88,7 +89,7 @@ class Guard:
                 )
                 continue
             connection = _PacedSocket(family, kind, protocol)
-            connection.pace = Pace(self.limits)
+            connection.pace = self.limits.pace()
             connection.settimeout(timeout)
             try:
                 connection.connect(place)
@@ -225,7 +226,7 @@ class _PacedTls(ssl.SSLSocket):
 class _Tls(http.client.HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock.pace = Pace(self.limits)  # type: ignore[attr-defined]
+        self.sock.pace = self.limits.pace()  # type: ignore[attr-defined]
 
     limits: Limits
 

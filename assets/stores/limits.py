@@ -10,22 +10,18 @@ from __future__ import annotations
 import ipaddress
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.stores.pace import MIN_BYTES_PER_S, WINDOW_S, NotNow, Pace
 from assets.stores.storage import OBJECT_SCHEMES, scheme_of
-from ml.failures import PermanentFailure, RetryableFailure
+from ml.failures import PermanentFailure
 
 _DISK_LOOKED_AT_BYTES = 16 << 20
 _HOST = re.compile(r"(\*\.)?[\w.:-]+")
 # IPv6 addresses that stand for IPv4 ones behind a translator (RFC 6052).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class NotNow(RetryableFailure):
-    """It may pass, but not within seconds: for another night."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +37,14 @@ class Limits:
     """
 
     max_bytes: int = 50_000_000_000
-    min_bytes_per_s: int = 8_000
-    window_s: float = 60.0
+    min_bytes_per_s: int = MIN_BYTES_PER_S
+    window_s: float = WINDOW_S
     min_free_bytes: int = 1_000_000_000
     allow_hosts: tuple[str, ...] = ()
+
+    def pace(self) -> Pace:
+        """For one connection."""
+        return Pace(self.min_bytes_per_s, self.window_s)
 
     def allows(self, place: str) -> bool:
         """Whether a host, or ``scheme://bucket``, is in `allow_hosts`."""
@@ -84,40 +84,6 @@ def is_inner(address: str) -> bool:
             within = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         ip = within or ip
     return not ip.is_global or ip.is_multicast
-
-
-class Pace:
-    """Notices a server that sends next to nothing: each byte would restart a time limit."""
-
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limits, self._clock = limits, clock
-        self._since_s: float | None = None
-        self._bytes = 0
-
-    def add(self, count: int) -> None:
-        """Note what came.
-
-        Raises:
-            NotNow: it is too little since the last window began.
-        """
-        now_s = self._clock()
-        self._since_s = now_s if self._since_s is None else self._since_s
-        self._bytes += count
-        took_s = now_s - self._since_s
-        if took_s < self._limits.window_s:
-            return
-        if self._bytes < self._limits.min_bytes_per_s * took_s:
-            raise NotNow(
-                f"the server sent {self._bytes} bytes in {took_s:.1f} s; less than "
-                f"{self._limits.min_bytes_per_s} a second is not waited for (KADR_MIN_SOURCE_RATE)"
-            )
-        self._since_s, self._bytes = now_s, 0
-
-    def over(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks, noted as they come."""
-        for chunk in chunks:
-            self.add(len(chunk))
-            yield chunk
 
 
 def check_size(count: int, limits: Limits) -> None:
