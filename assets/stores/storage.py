@@ -15,6 +15,7 @@ one are to be spawned, not forked.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -320,7 +321,10 @@ class Storage:
             for path in (Path(parent) / name for name in names):
                 try:
                     info = path.stat()
-                except FileNotFoundError:  # moved into place or removed since the listing
+                except OSError as error:
+                    # Moved into place or removed since the listing; or a link in a circle.
+                    if error.errno not in (errno.ENOENT, errno.ELOOP):
+                        raise
                     continue
                 yield _local_info(path.relative_to(self.root).as_posix(), info)
 

@@ -153,7 +153,7 @@ def test_key_with_a_terminals_codes_is_told_without_them(
     options: dict[str, str], tmp_path: Path
 ) -> None:
     with (
-        pytest.raises(PermanentFailure, match="^cannot read s3://films/a") as failure,
+        pytest.raises(PermanentFailure, match=r"^cannot read s3://films/a") as failure,
         fetch("s3://films/a\x1b[31m\n/a.mp4", tmp_path, options, LIMITS),
     ):
         pass
