@@ -226,7 +226,8 @@ class _PacedTls(ssl.SSLSocket):
 class _Tls(http.client.HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        self.sock.pace = self.limits.pace()  # type: ignore[attr-defined]
+        assert isinstance(self.sock, _PacedTls)
+        self.sock.pace = self.limits.pace()
 
     limits: Limits
 
@@ -276,7 +277,7 @@ class _Proxies(urllib.request.ProxyHandler):
 
     def proxy_open(self, req: Request, proxy: str, type: str) -> Any:
         host = req.host
-        answer = super().proxy_open(req, proxy, type)  # type: ignore[misc]
+        answer = super().proxy_open(req, proxy, type)
         self._guard.is_proxied |= req.host != host
         return answer
 

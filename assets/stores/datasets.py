@@ -131,8 +131,8 @@ class DatasetStore:
             if file is None:
                 return None
             stored = json.loads(file.metadata.metadata[_LEDGER_KEY])
-            columns = ("maker", "keys", "layout", "digest")
-            return Ledger(*(stored[c] for c in columns), stored.get("waiting", {}))
+            made = {name: stored[name] for name in ("maker", "keys", "layout", "digest")}
+            return Ledger(**made, waiting=stored.get("waiting", {}))
 
     def versions(self, name: str) -> dict[str, str]:
         """What changes with each batch's file of a dataset, from one listing."""
