@@ -50,19 +50,22 @@ class ModelUnavailable(Exception):
 
 
 def failure_from(error: BaseException) -> VideoFailure:
-    """The named failure that stands for ``error``, with its text.
+    """The named failure that stands for ``error``, in words: no path, no bare name of a class.
 
     A ``VideoFailure`` stands for itself; running out of memory, and errors of the network or of the
     machine, are retryable; any other is permanent.
     """
     if isinstance(error, VideoFailure):
         return error
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = " ".join(str(getattr(error, "strerror", None) or error).split())
     if isinstance(error, MemoryError):
-        return RetryableFailure(f"out of memory: {error}" if str(error) else "out of memory")
-    if isinstance(error, OSError) and _is_transient(error):
-        return RetryableFailure(text)
-    return PermanentFailure(text)
+        return RetryableFailure(f"out of memory: {said}" if said else "out of memory")
+    if isinstance(error, OSError):
+        text = f"the system says: {said or type(error).__name__}"
+        return RetryableFailure(text) if _is_transient(error) else PermanentFailure(text)
+    name = type(error).__name__
+    named = f"{name}: {said}" if said else name
+    return PermanentFailure(f"an error that nobody has foreseen, please report it ({named})")
 
 
 def _is_transient(error: OSError) -> bool:

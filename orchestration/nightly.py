@@ -15,7 +15,8 @@ instance, because three mechanisms multiply. What fails:
 
 - one video: a row in ``videos``. *permanent* is never tried again. *retryable* (network, server,
   memory) leaves its batch good; a listing that comes at least six hours later asks for another run
-  of the batch, ``KADR_BATCH_ATTEMPTS`` times at most.
+  of the batch. What is the same in ``KADR_BATCH_ATTEMPTS`` nights becomes permanent
+  (``assets/media/retries.py``), whoever ran the batch.
 - a batch: this sensor requests it again after 5, then 20, then 80 minutes, until it has run
   ``KADR_BATCH_ATTEMPTS`` times since it was last good or its videos changed; then it is left, and
   the check ``no_batch_is_left_failed`` names it every morning. One that failed for a permanent
@@ -342,7 +343,7 @@ def fingerprint(settings: Settings, settle_s: float, clock: Callable[[], float] 
         SourceError: it cannot be listed, or not within a tick.
     """
     began_s, digest = clock(), blake2b(digest_size=16)
-    for video in list_source(settings.source, settings.storage_options):
+    for video in list_source(settings.source, settings.storage_options, settings.limits):
         if clock() - began_s > _LISTING_LIMIT_S:
             raise SourceError(
                 f"{settings.source} cannot be listed in {_LISTING_LIMIT_S:.0f} s, so it cannot be "

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from assets.stores.limits import DEFAULT_LIMITS, Limits, hosts_of
+
 PREFIX = "KADR_"
 
 
@@ -63,6 +65,24 @@ class Settings:
     min_duration_s: float = 0.0
     max_duration_s: float = 6 * 3600.0
     max_failed_share: float = 0.5
+    max_source_bytes: int = DEFAULT_LIMITS.max_bytes
+    min_source_rate: int = DEFAULT_LIMITS.min_bytes_per_s
+    min_free_bytes: int = DEFAULT_LIMITS.min_free_bytes
+    allow_hosts: str = ""
+
+    @property
+    def limits(self) -> Limits:
+        """What a download may take, and where it may go.
+
+        Raises:
+            ValueError: ``KADR_ALLOW_HOSTS`` holds what is no host and no bucket.
+        """
+        return Limits(
+            max_bytes=self.max_source_bytes,
+            min_bytes_per_s=self.min_source_rate,
+            min_free_bytes=self.min_free_bytes,
+            allow_hosts=hosts_of(self.allow_hosts),
+        )
 
     @property
     def is_remote(self) -> bool:
@@ -141,7 +161,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, Any] = {
         known[name]: _parse(name, value) for name, value in given.items() if value != ""
     }
-    return Settings(**values)
+    settings = Settings(**values)
+    _ = settings.limits  # names hosts that are none now, not in the middle of the night
+    return settings
 
 
 def _with_files(given: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from assets.copies.check_file import Reading, decoded, described, source_bytes_of
 from assets.copies.check_report import Checked, NotSearchable, by_strength
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.scratch import scratch_folder
 from assets.stores.storage import Storage
 
@@ -34,6 +35,7 @@ class Check:
     scratch: Path
     options: ExtractOptions
     workers: int = 1
+    limits: Limits = DEFAULT_LIMITS
 
     def run(self, uri: str) -> Checked:
         """Check one file.
@@ -49,7 +51,7 @@ class Check:
         source_bytes_of(uri)  # an error of the file comes before any other work
         watch = _Stopwatch()
         with scratch_folder(self.scratch, "check") as folder:
-            read = Reading(uri, str(folder), self.options, self.storage.options)
+            read = Reading(uri, str(folder), self.options, self.storage.options, self.limits)
             with ThreadPoolExecutor(1) as aside:
                 opening = aside.submit(self._opened, folder, watch)
                 media, spent = decoded(read)

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from assets.source.fetching import fetch
 from assets.stores.addresses import local_path, local_uri, look_at, title_of
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.storage import scheme_of
 from ml.failures import PermanentFailure
 from ml.schemas import FRAMES
@@ -61,6 +62,7 @@ class Reading:
     folder: str
     options: ExtractOptions
     storage_options: Mapping[str, Any]
+    limits: Limits = DEFAULT_LIMITS
 
     def frames(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Its rows of `frames`, once it is read."""
@@ -74,7 +76,7 @@ def read_file(task: Reading) -> tuple[Extracted, float]:
     from ml.media.extract import Source, extract
 
     began = time.perf_counter()
-    with fetch(task.uri, task.folder, dict(task.storage_options)) as (path, _):
+    with fetch(task.uri, task.folder, dict(task.storage_options), task.limits) as (path, _):
         fetched_s = time.perf_counter() - began
         source = Source(name_of(task.uri), str(path))
         return extract(source, task.folder, task.options), fetched_s

@@ -46,6 +46,7 @@ def extract(
         decoding.options(),
         force=is_forced(context),
         licences=library.batches.licences(name),
+        attempts=decoding.attempts,
     )
     progress = Progress(context, "decode", len(extraction.todo))
     if not extraction.is_current:

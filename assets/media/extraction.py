@@ -8,23 +8,26 @@ another decoder or other options.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from assets.source.fetching import fetch
+from assets.media.retries import Waiting, judged, met, stored, waiting_from
+from assets.source.fetching import Gone, fetch
 from assets.stores.addresses import UNREADABLE
 from assets.stores.batches import Batch, SourceVideo
 from assets.stores.datasets import DatasetStore, Ledger, key_of, layout_of
 from assets.stores.incremental import Merge
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.progress import Progress
 from assets.stores.resources import Library
 from assets.stores.scratch import scratch_folder
+from assets.stores.storage import scheme_of
 from ml.failures import Filtered, PermanentFailure, RetryableFailure, VideoFailure
 from ml.runner import Timings
 from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS, Dataset
@@ -48,6 +51,7 @@ class Task:
     options: ExtractOptions
     storage_options: Mapping[str, str]
     superseded_by: str
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,28 @@ def extract_one(task: Task) -> Done:
     spool.mkdir(parents=True)
     with ExitStack() as stack:
         try:
-            source = fetch(task.video.uri, spool, dict(task.storage_options))
+            source = fetch(
+                task.video.uri,
+                spool,
+                dict(task.storage_options),
+                task.limits,
+                public_only=bool(task.video.public_only),
+            )
             path, version = stack.enter_context(source)
         except PermanentFailure as error:
-            # What the listing could read is not the file's fault now: an unmounted disk, say.
-            if task.video.version in ("", UNREADABLE):
-                raise
-            raise RetryableFailure(f"{error}, and it was there when it was listed") from error
+            raise _since_listed(task.video, error) from error
         media = extract(Source(task.video.video_id, str(path)), spool, task.options)
     return Done(media, version)
+
+
+def _since_listed(video: SourceVideo, error: PermanentFailure) -> VideoFailure:
+    """What the listing could read is not the file's fault now (an unmounted disk, say), unless it
+    is sure that the file is gone. Only local files are looked at when they are listed."""
+    if scheme_of(video.uri) not in ("", "file") or video.version in ("", UNREADABLE):
+        return error
+    if isinstance(error, Gone):
+        return PermanentFailure(f"{error}: it was deleted or moved after it was listed")
+    return RetryableFailure(f"{error}, and it was there when it was listed")
 
 
 @dataclass
@@ -89,9 +106,13 @@ class Extraction:
     options: ExtractOptions
     force: bool = False
     licences: Mapping[str, bool] = field(default_factory=dict)
+    attempts: int = 3
+    clock: Callable[[], float] = time
+    waiting: dict[str, Waiting] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
     has_new_licences: bool = False
+    held: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
@@ -127,10 +148,13 @@ class Extraction:
     def _keep_what_holds(self) -> None:
         name = self.batch.name
         ledgers = {d.name: self.store.usable_ledger(d.name, name) for d in (VIDEOS, *MEDIA)}
+        if (of_videos := ledgers[VIDEOS.name]) is not None:
+            self.waiting = waiting_from(of_videos.waiting)
         keys = {d: ledger.keys for d, ledger in ledgers.items() if ledger is not None}
         layouts = {d: ledger.layout for d, ledger in ledgers.items() if ledger is not None}
         if any(layouts.get(d.name) != layout_of(d) for d in MEDIA):
             return
+        self.held = {d.name: keys[d.name] for d in MEDIA}
         licensed = {v.video_id: self._is_licensed(v) for v in self.batch.videos}
         for row in self._old_rows(layouts.get("videos", "")):
             video = row["video_id"]
@@ -152,7 +176,7 @@ class Extraction:
     def write(self, outcomes: Iterator[Outcome[Task, Done]], progress: Progress) -> None:
         """Write the four files from the kept rows and the workers' outcomes, in batch order.
 
-        Where licences alone changed, that is one file."""
+        Where licences alone changed, or nothing came of another try, that is one file."""
         if self._holds_all:
             self._write_videos()
             return
@@ -167,7 +191,8 @@ class Extraction:
                 progress.step()
             for dataset, merge in merges.items():
                 merge.finish()
-                new[dataset].publish(Ledger(self.options.maker, self._media_ledger()))
+                if self.held.get(dataset.name) != self._media_ledger():
+                    new[dataset].publish(Ledger(self.options.maker, self._media_ledger()))
         self._write_videos()
         self.timings.wall_s = perf_counter() - began
 
@@ -176,7 +201,8 @@ class Extraction:
 
         task, began = outcome.task, perf_counter()
         self.timings.compute_s += outcome.seconds
-        row = _video_row(task.video, outcome.value, outcome.failure)
+        failure = self._judged(task.video.video_id, outcome.failure)
+        row = _video_row(task.video, outcome.value, failure)
         self.rows[task.video.video_id] = row | {"licensed": self._is_licensed(task.video)}
         if outcome.failure is None:
             for dataset, merge in merges.items():
@@ -185,19 +211,28 @@ class Extraction:
         shutil.rmtree(task.spool, ignore_errors=True)
         self.timings.write_s += perf_counter() - began
 
+    def _judged(self, video: str, failure: VideoFailure | None) -> VideoFailure | None:
+        """The failure, and one for good where it is the same as in the last nights."""
+        before = self.waiting.pop(video, None)
+        if not isinstance(failure, RetryableFailure):
+            return failure
+        self.waiting[video] = met(before, str(failure), self.clock())
+        return judged(failure, self.waiting[video], self.attempts)
+
     def _media_ledger(self) -> dict[str, str]:
         return {
             v: self._media_key(row) for v in self.keys if (row := self.rows[v])["status"] == "ok"
         }
 
     def _write_videos(self) -> None:
-        """Last, so that a step killed before here does its unfinished videos again."""
+        """Last, so that a step killed before here does its unfinished videos again.
+
+        One that was given up is no reason to run the batch, but is tried whenever it runs."""
         rows = [self.rows[video] for video in self.keys]
-        final = {r["video_id"] for r in rows if r["failure_kind"] != "retryable"}
         with self.store.replace(VIDEOS, self.batch.name) as new:
             new.write(pa.RecordBatch.from_pylist(rows, VIDEOS.schema))
-            keys = {video: key for video, key in self.keys.items() if video in final}
-            new.publish(Ledger(self.options.maker, keys))
+            keys = {v: key for v, key in self.keys.items() if v not in self.waiting}
+            new.publish(Ledger(self.options.maker, keys, waiting=stored(self.waiting)))
 
 
 def _video_row(
@@ -238,6 +273,7 @@ def decoded(
                 extraction.options,
                 library.storage_options,
                 extraction.superseded.get(video.video_id, ""),
+                library.limits,
             )
             for i, video in enumerate(extraction.todo)
         ]

@@ -5,7 +5,7 @@ What could not be looked at changes nothing: names of before stay, and a sentenc
 
 from __future__ import annotations
 
-import io
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import dagster as dg
 import numpy as np
 
 from assets.clustering.store import StoredClustering
+from assets.people.known_pictures import NOT_OPENED, SUFFIXES, picture_of, suffix_of
 from assets.stores.datasets import key_of
 from assets.stores.models import OFF, face_finder
 from assets.stores.resources import Library, Models
@@ -25,18 +26,11 @@ if TYPE_CHECKING:
     from ml.people.known import Known, KnownPicture
 
 _FOLDER = "known_people"
-_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-# Of what PIL can open; some of its others start programs (EPS) or are videos.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-_PHONE_SUFFIXES = {".heic", ".heif", ".hif"}
 # What systems leave beside pictures; names that begin with a dot are silent too.
 _LEFT_BY_SYSTEMS = {"thumbs.db", "desktop.ini", "@eadir", "__macosx"}
-_NOT_OPENED = "it cannot be opened: may this user read it?"
-_PHONE_PICTURE = "it is HEIC: save it as JPEG or PNG"
-_NO_PICTURE = "it is no JPEG, PNG, WebP, BMP or TIFF"
-_DAMAGED = f"{_NO_PICTURE}, or it is damaged"
-_TOO_LARGE = "it has more pixels than any camera's picture"
 _NAMES_TOLD = 3
+_TOLD_AT_ONCE = 20
+_MAX_NAME_CHARS = 256
 
 
 @dataclass(frozen=True)
@@ -114,9 +108,18 @@ def known_people(
     finder = model.rpartition("+persons-")[0] or model
     if model == OFF:
         return KnownPeople(_nothing(), finder, "")  # there are no persons to be named
-    found = _brought_up(library, models, finder, _kept(before, finder), again)
-    for problem in found.stored["problems"]:
+    kept = _kept(before, finder)
+    try:
+        found = _brought_up(library, models, finder, kept, again)
+    except OSError as error:
+        said = error.strerror or str(error)
+        notice = f"{library.known_faces.root} cannot be read ({said}): names of before stay"
+        found = replace(kept or KnownPeople(_nothing(), finder, ""), notices=[notice])
+    problems = found.stored["problems"]
+    for problem in problems[:_TOLD_AT_ONCE]:
         say(problem)
+    if len(problems) > _TOLD_AT_ONCE:
+        say(f"and {len(problems) - _TOLD_AT_ONCE} more: the check known_people_are_usable has all")
     return found
 
 
@@ -144,14 +147,14 @@ def _brought_up(
     key = key_of(finder, *(f"{file.key} {file.etag}" for file in files))
     if kept and kept.files == key and not again:
         return replace(kept, notices=notices)
-    if any(_suffix(file.key) in _SUFFIXES for file in files):
+    if any(suffix_of(file.key) in SUFFIXES for file in files):
         why_not = _why_not(models, finder)
         if why_not:
             old = kept or KnownPeople(_nothing(), finder, "")
             return replace(old, notices=notices if old.files == key else [why_not, *notices])
     pictures = list(_seen(library.known_faces, files, models))
     known = known_vectors(pictures, same_person_distance(finder))
-    is_whole = all(picture.unreadable != _NOT_OPENED for picture in pictures)
+    is_whole = all(picture.unreadable != NOT_OPENED for picture in pictures)
     return KnownPeople(known, finder, key if is_whole else "", notices)
 
 
@@ -204,7 +207,7 @@ def _still_known(library: Library, listing: _Listing, known: Known) -> str:
 
 def _listing(library: Library) -> _Listing:
     storage = library.known_faces
-    folders, beside = (_local if storage.is_local else _remote)(storage)
+    folders, beside, unseen = (_local if storage.is_local else _remote)(storage)
     is_there = bool(folders or beside) or (storage.is_local and Path(storage.root).is_dir())
     by_default = f"{library.root.rstrip('/')}/{_FOLDER}"
     if not is_there and library.known_people not in ("", by_default):
@@ -221,24 +224,41 @@ def _listing(library: Library) -> _Listing:
     ]
     named = {name: files for name, files in folders.items() if not _is_silent(name)}
     problems += [
-        f"{_label(name)} has a name that is not UTF-8: rename it. It is left out"
+        f"{_label(name)} {why}: rename it. It is left out"
         for name in sorted(named)
-        if not _is_utf8(name)
+        if (why := _why_no_name(name))
     ]
-    return _Listing({n: named[n] for n in sorted(named) if _is_utf8(n)}, problems, is_there)
+    usable = {name: named[name] for name in sorted(named) if not _why_no_name(name)}
+    return _Listing(usable, [*problems, *unseen], is_there)
 
 
-def _local(storage: Storage) -> tuple[dict[str, list[StoredFile]], list[str]]:
-    """Files by folder, empty folders too; and the names of files beside them."""
+_Found = tuple[dict[str, list[StoredFile]], list[str], list[str]]
+
+
+def _local(storage: Storage) -> _Found:
+    """Files by folder, empty folders too; the names of files beside them; and sentences on what
+    cannot be seen."""
     try:
-        entries = list(Path(storage.root).iterdir())
+        entries = sorted(Path(storage.root).iterdir())
     except (FileNotFoundError, NotADirectoryError):
-        return {}, []
+        return {}, [], []
     folders = {path.name: list(storage.scan(path.name)) for path in entries if path.is_dir()}
-    return folders, [path.name for path in entries if path.name not in folders]
+    unseen = [sentence for path in entries if path.is_dir() for sentence in _unseen(path)]
+    return folders, [path.name for path in entries if path.name not in folders], unseen
 
 
-def _remote(storage: Storage) -> tuple[dict[str, list[StoredFile]], list[str]]:
+def _unseen(folder: Path) -> Iterator[str]:
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        yield f"{_label(folder.name)} cannot be opened ({error.strerror}). It is left out"
+        return
+    for path in inside:
+        if path.is_symlink() and not path.exists():
+            yield f"{_label(f'{folder.name}/{path.name}')} is a link to nothing. It is left out"
+
+
+def _remote(storage: Storage) -> _Found:
     """The same of an object store, where a folder is there as long as something is in it."""
     folders: dict[str, list[StoredFile]] = {}
     beside = []
@@ -250,7 +270,7 @@ def _remote(storage: Storage) -> tuple[dict[str, list[StoredFile]], list[str]]:
             beside.append(name)
         elif name:  # consoles make an empty object for a folder
             folders.setdefault(name, [])
-    return folders, beside
+    return folders, beside, []
 
 
 def _pictures(listing: _Listing) -> tuple[list[StoredFile], list[str]]:
@@ -278,8 +298,26 @@ def _pictures(listing: _Listing) -> tuple[list[StoredFile], list[str]]:
 
 
 def _label(key: str) -> str:
-    """As a person would look it up; bytes that are no UTF-8 as ``\\xcf``."""
-    return f"{_FOLDER}/{key}".encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """As a person would look it up; bytes that are no UTF-8, and what would control a terminal, as
+    ``\\xcf``."""
+    text = f"{_FOLDER}/{key}".encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = "".join(c.encode("unicode_escape").decode() if _is_control(c) else c for c in text)
+    return text if len(text) <= _MAX_NAME_CHARS else f"{text[:_MAX_NAME_CHARS]}…"
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Zl", "Zp")
+
+
+def _why_no_name(name: str) -> str:
+    """Why a folder's name can be nobody's; empty if it can."""
+    if not _is_utf8(name):
+        return "has a name that is not UTF-8"
+    if any(map(_is_control, name)):
+        return "has a name with control characters"
+    if len(name) > _MAX_NAME_CHARS:
+        return f"has a name of {len(name)} characters, and {_MAX_NAME_CHARS} are the most"
+    return ""
 
 
 def _is_utf8(key: str) -> bool:
@@ -288,10 +326,6 @@ def _is_utf8(key: str) -> bool:
 
 def _is_silent(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
-
-
-def _suffix(key: str) -> str:
-    return "." + key.rpartition(".")[2].lower()
 
 
 # The pictures -------------------------------------------------------------------------------------
@@ -304,32 +338,9 @@ def _seen(storage: Storage, files: list[StoredFile], models: Models) -> Iterator
     finder: FaceFinder | None = None
     for file in files:
         name, label = file.key.partition("/")[0], _label(file.key)
-        pixels, unreadable = _picture(storage, file.key)
+        pixels, unreadable = picture_of(storage, file)
         if pixels is None:
             yield KnownPicture(name, label, unreadable=unreadable)
             continue
         finder = finder or face_finder(models, models.profile.faces)
         yield KnownPicture(name, label, finder.faces_of(pixels))
-
-
-def _picture(storage: Storage, key: str) -> tuple[np.ndarray | None, str]:
-    """RGB uint8[height, width, 3], upright; or why there is none."""
-    from PIL import Image, ImageOps
-
-    if _suffix(key) in _PHONE_SUFFIXES:
-        return None, _PHONE_PICTURE
-    if _suffix(key) not in _SUFFIXES:
-        return None, _NO_PICTURE
-    try:
-        data = storage.read_bytes(key)
-    except (FileNotFoundError, PermissionError):
-        return None, _NOT_OPENED
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB")), ""
-    except Image.DecompressionBombError:
-        return None, _TOO_LARGE
-    # Parsers of damaged headers raise what they like: among 3,000 damaged pictures struct.error
-    # and SyntaxError beside OSError, elsewhere TypeError.
-    except Exception:
-        return None, _PHONE_PICTURE if data[4:8] == b"ftyp" else _DAMAGED

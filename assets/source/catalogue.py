@@ -5,7 +5,8 @@ order and case; only ``uri`` is required, other columns are passed over and name
 ``ignored_columns``.
 
 - ``uri``: a path (a relative one starts at the catalogue's own folder), ``file://``, ``s3://``,
-  ``gs://``, ``az://`` or ``http(s)://``.
+  ``gs://``, ``az://`` or ``http(s)://``. A catalogue from the network may name its own host or
+  bucket and those of ``KADR_ALLOW_HOSTS`` only.
 - ``video_id``: 1 to 256 characters, none of them a control character; by default from the uri.
   Two rows may name one file when their ids differ.
 - ``version``: change it when the bytes behind a remote uri change. Local files need none: their
@@ -29,8 +30,9 @@ import logging
 import posixpath
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,6 +41,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from assets.source import web
 from assets.source.errors import CatalogueError, SourceError
 from assets.source.fetching import fetch
 from assets.stores.addresses import (
@@ -52,7 +55,8 @@ from assets.stores.addresses import (
     video_id_of,
 )
 from assets.stores.batches import SourceVideo
-from assets.stores.storage import scheme_of
+from assets.stores.limits import DEFAULT_LIMITS, Limits
+from assets.stores.storage import OBJECT_SCHEMES, scheme_of, split_url
 from ml.failures import VideoFailure
 
 TEXT_COLUMNS = ("video_id", "uri", "version", "title", "description", "tags")
@@ -67,6 +71,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 _TIME = pl.Datetime("ms", "UTC")
 _YES_OR_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _SLICE_ROWS = 10_000
+# It is read as a whole; a million rows are some 300 MB.
+_MAX_BYTES = 2_000_000_000
 # One block must hold the longest row.
 _MAX_BLOCK_BYTES = 256 << 20
 
@@ -74,39 +80,51 @@ _MAX_BLOCK_BYTES = 256 << 20
 @dataclass(frozen=True)
 class Catalogue:
     """A catalogue without errors. ``rows``: ``COLUMNS`` with full uris and ids, as text,
-    ``published_at`` as UTC milliseconds or null, ``licensed`` as booleans or null."""
+    ``published_at`` as UTC milliseconds or null, ``licensed`` as booleans or null.
+    ``is_outside``: it came from outside this network."""
 
     source: str
     rows: pl.DataFrame
     ignored_columns: tuple[str, ...] = ()
+    is_outside: bool = False
 
     def videos(self) -> Iterator[SourceVideo]:
         """The rows in order, local files looked at one by one."""
         for piece in self.rows.iter_slices(_SLICE_ROWS):
-            yield from map(_video, *(column.to_list() for column in piece.iter_columns()))
+            columns = (column.to_list() for column in piece.iter_columns())
+            yield from map(partial(_video, self.is_outside), *columns)
 
 
-def read_catalogue(source: str | Path, options: Mapping[str, Any] | None = None) -> Catalogue:
+def read_catalogue(
+    source: str | Path,
+    options: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Catalogue:
     """Read and check a catalogue; files that it names are not looked at yet.
+
+    A local one may name whatever there is. One from the network may name its own host or bucket
+    and what ``limits`` allow, and no local file.
 
     Raises:
         SourceError: the file cannot be read.
         CatalogueError: it has errors.
     """
     name = local_path(str(source)) if scheme_of(str(source)) == "file" else str(source)
-    data = _read(name, options)
+    data, is_outside = _read(name, options, limits)
     errors = _Errors(name)
     parquet = suffix_of(name) == ".parquet"
     frame, ignored = _read_parquet(name, data) if parquet else _read_csv(name, data, errors)
     if ignored:
         logging.getLogger(__name__).warning("%s: columns not used: %s", name, ", ".join(ignored))
-    frame = _with_times(_with_ids(_with_full_uris(frame, name, errors), errors), errors)
+    frame = _with_full_uris(frame, name, limits, errors)
+    frame = _with_times(_with_ids(frame, errors), errors)
     frame = _with_licences(frame, errors)
     errors.raise_any()
-    return Catalogue(name, frame.select(COLUMNS), ignored)
+    return Catalogue(name, frame.select(COLUMNS), ignored, is_outside)
 
 
 def _video(
+    is_outside: bool,
     video_id: str,
     uri: str,
     version: str,
@@ -130,6 +148,7 @@ def _video(
         tags,
         state.problem,
         licensed,
+        public_only=(is_outside and scheme_of(uri) in ("http", "https")) or None,
     )
 
 
@@ -164,11 +183,18 @@ class _Errors:
 # Reading ------------------------------------------------------------------------------------------
 
 
-def _read(source: str, options: Mapping[str, Any] | None) -> bytes:
+def _read(source: str, options: Mapping[str, Any] | None, limits: Limits) -> tuple[bytes, bool]:
+    """The bytes, and whether they came from outside this network."""
     uri = source if scheme_of(source) else local_uri(source)
+    limits = replace(limits, max_bytes=min(limits.max_bytes, _MAX_BYTES))
     try:
-        with TemporaryDirectory() as scratch, fetch(uri, scratch, options) as (path, _):
-            return path.read_bytes()
+        with TemporaryDirectory() as scratch:
+            if scheme_of(uri) in ("http", "https"):
+                path = Path(scratch, "catalogue")
+                answer = web.download(uri, path, options or {}, limits)
+                return path.read_bytes(), not answer.is_inner
+            with fetch(uri, scratch, options, limits) as (path, _):
+                return path.read_bytes(), False
     except (VideoFailure, OSError) as error:
         raise SourceError(f"cannot read the catalogue {source}: {error}") from error
 
@@ -309,18 +335,49 @@ def _refuse_open_quote(data: bytes, frame: pl.DataFrame, errors: _Errors) -> Non
 # Checking -----------------------------------------------------------------------------------------
 
 
-def _with_full_uris(frame: pl.DataFrame, source: str, errors: _Errors) -> pl.DataFrame:
+def _with_full_uris(
+    frame: pl.DataFrame, source: str, limits: Limits, errors: _Errors
+) -> pl.DataFrame:
     """Absent text columns added, nulls made empty, uris made full."""
     absent = [pl.lit("").alias(n) for n in TEXT_COLUMNS if n not in frame.columns]
     frame = frame.with_columns(absent).with_columns(pl.col(TEXT_COLUMNS).fill_null(""))
     base, uris = _folder_of(source), []
     for row, uri in zip(frame["row"].to_list(), frame["uri"].to_list(), strict=True):
         try:
-            uris.append(_full_uri(uri, base))
+            uris.append(_allowed(_full_uri(uri, base), source, limits))
         except ValueError as error:
             errors.add(row, str(error))
             uris.append("")
     return frame.with_columns(pl.Series("uri", uris, dtype=pl.String))
+
+
+def _allowed(uri: str, source: str, limits: Limits) -> str:
+    """The uri, if a catalogue at ``source`` may name it.
+
+    Raises:
+        ValueError: it may not.
+    """
+    if scheme_of(source) in ("", "file"):
+        return uri
+    place = _place_of(uri)
+    if not place:
+        raise ValueError(f"uri {uri!r}: a catalogue from the network may name no local file")
+    if place != _place_of(source) and not limits.allows(place):
+        raise ValueError(
+            f"uri {uri!r}: this catalogue may name {_place_of(source)} and what KADR_ALLOW_HOSTS "
+            f"holds, and {place} is neither"
+        )
+    return uri
+
+
+def _place_of(uri: str) -> str:
+    """The host of a web address, ``scheme://bucket`` of an object; empty for a local file."""
+    scheme = scheme_of(uri)
+    if scheme in ("http", "https"):
+        return web.host_of(uri)
+    if scheme in OBJECT_SCHEMES:
+        return f"{scheme}://{split_url(uri)[1]}"
+    return ""
 
 
 def _folder_of(source: str) -> str:

@@ -23,6 +23,7 @@ from assets.source.errors import EmptySource
 from assets.source.videos import list_source
 from assets.stores.addresses import CATALOGUE_SUFFIXES, local_uri, suffix_of
 from assets.stores.batches import Batch, BatchRegistry, Change, SourceVideo, name_key
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.storage import scheme_of
 
 _LISTED_AT_ONCE = 10_000
@@ -200,6 +201,7 @@ def ingest(
     day: date,
     size: int,
     options: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     *,
     licensed: bool = False,
     leave_out: Callable[[SourceVideo], bool] = lambda _: False,
@@ -216,7 +218,7 @@ def ingest(
     """
     names = registry.names()  # before the entries: what another ingest adds then meets BatchExists
     known, kinds, listed = Known.of(registry, names), Counter[str](), Counter[str]()
-    listing = _counted(list_source(source, options), listed, leave_out)
+    listing = _counted(list_source(source, options, limits), listed, leave_out)
     if licensed:
         listing = (replace(video, licensed=True) for video in listing)
     written, touched = [], set[str]()

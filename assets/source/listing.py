@@ -47,7 +47,7 @@ class Source(dg.ConfigurableResource):
     Attributes:
         location: a folder, an object-store prefix or a catalogue; empty for none.
         settle_s: a local file that was written to so recently waits for the next listing.
-        attempts: how often videos whose failure may pass are tried again.
+        attempts: how many runs for videos whose failure may pass may fail themselves.
     """
 
     location: Secret[str] = hidden("")
@@ -123,6 +123,7 @@ def cut_new(
         datetime.now(UTC).date(),
         batch_size,
         dict(library.storage_options),
+        library.limits,
         licensed=licensed,
         leave_out=lambda video: is_fresh(video, now_s, settle_s),
     )
@@ -196,10 +197,12 @@ def _wanted(
 def _not_tried_enough(
     instance: dg.DagsterInstance, batches: list[str], attempts: int
 ) -> Iterable[str]:
+    """Runs that end well are bounded by what becomes of the videos (assets/media/retries.py)."""
     now_s = time.time()
     for batch, runs in histories(instance, batches):
         rested = not runs or elapsed_s(now_s, ended_at(runs[0])) > _AGAIN_AFTER_S
-        if rested and tries_of(runs, WHY_TAG, AGAIN) < attempts:
+        failed = [run for run in runs if run.dagster_run.status == dg.DagsterRunStatus.FAILURE]
+        if rested and tries_of(failed, WHY_TAG, AGAIN) < attempts:
             yield batch
 
 

@@ -31,16 +31,19 @@ from assets.stores.addresses import (
     video_id_of,
 )
 from assets.stores.batches import SourceVideo
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.storage import OBJECT_SCHEMES, Storage, StoredFile, scheme_of, split_url
 
 
 def list_source(
-    source: str | Path, options: Mapping[str, Any] | None = None
+    source: str | Path,
+    options: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[SourceVideo]:
     """The videos of a source, streamed.
 
     Folders are searched to any depth for ``VIDEO_SUFFIXES``; names that begin with a dot are
-    passed over. Options are those of ``assets.stores.storage``.
+    passed over. Options are those of ``assets.stores.storage``; the limits concern catalogues.
 
     Raises:
         SourceError: the source is not there, cannot be listed, or is of no known kind.
@@ -53,7 +56,7 @@ def list_source(
             f"cannot list {text}: expected a path or one of s3://, gs://, az://, http(s)://"
         )
     if suffix_of(text) in CATALOGUE_SUFFIXES:
-        return read_catalogue(text, options).videos()
+        return read_catalogue(text, options, limits).videos()
     if scheme in ("http", "https"):
         return iter([SourceVideo(video_id_of(text), text, title=title_of(text))])
     if scheme in OBJECT_SCHEMES:

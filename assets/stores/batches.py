@@ -43,7 +43,9 @@ BATCH_SCHEMA = pa.schema(
         pa.field("description", pa.string(), nullable=False),
         pa.field("tags", pa.string(), nullable=False),
         pa.field("problem", pa.string(), nullable=False),
-        pa.field("licensed", pa.bool_(), nullable=True),  # not in lists of before there was one
+        # Not in lists of before there were these.
+        pa.field("licensed", pa.bool_(), nullable=True),
+        pa.field("public_only", pa.bool_(), nullable=True),
     ]
 )
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})-(\d{3,})")
@@ -57,7 +59,8 @@ _LISTS_AT_ONCE = 256
 class SourceVideo:
     """A video as its source lists it. ``version`` changes when the bytes do; empty is unknown.
 
-    ``licensed`` is None where the source does not say.
+    ``licensed`` is None where the source does not say. ``public_only`` says that a catalogue from
+    outside this network names it, so its address may not lie inside.
     """
 
     video_id: str
@@ -70,6 +73,7 @@ class SourceVideo:
     tags: str = ""
     problem: str = ""
     licensed: bool | None = None
+    public_only: bool | None = None
 
 
 class ListDamaged(OSError):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,12 +49,16 @@ def key_of(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a file holds: a key for every video that is done, also one without rows."""
+    """What a file holds: a key for every video that is done, also one without rows.
+
+    ``waiting`` is JSON about videos that are not, which changes nothing for readers of the rows.
+    """
 
     maker: str
     keys: Mapping[str, str]
     layout: str = ""
     digest: str = ""
+    waiting: Mapping[str, Any] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Changes when the file does: what it was made from, by what, or its rows."""
@@ -109,6 +114,7 @@ class _Writer:
         if ledger is not None:
             self._flush()
             made = {"maker": ledger.maker, "keys": dict(ledger.keys)}
+            made |= {"waiting": dict(ledger.waiting)} if ledger.waiting else {}
             seen = {"layout": layout_of(self.dataset), "digest": self._digest.hexdigest()}
             text = json.dumps({**made, **seen})
             self._file.add_key_value_metadata({_LEDGER_KEY: text.encode()})
@@ -137,7 +143,8 @@ class DatasetStore:
                 return None
             try:
                 stored = json.loads((file.metadata.metadata or {})[_LEDGER_KEY])
-                return Ledger(stored["maker"], stored["keys"], stored["layout"], stored["digest"])
+                made = {part: stored[part] for part in ("maker", "keys", "layout", "digest")}
+                return Ledger(**made, waiting=stored.get("waiting", {}))
             except (KeyError, ValueError, TypeError) as error:
                 raise self._damaged(name, batch, "it has no ledger") from error
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from assets.stores import models
 from assets.stores.batches import BatchRegistry
 from assets.stores.clickhouse import ClickHouse
 from assets.stores.datasets import DatasetStore
 from assets.stores.devices import claimed_device
+from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.models import Model
 from assets.stores.secrets import Secret, hidden
 from assets.stores.storage import Storage
@@ -41,6 +42,20 @@ class Library(dg.ConfigurableResource):
     known_people: str = ""
     taxonomy: str = ""
     storage_options: Secret[dict[str, str]] = hidden({})
+    max_source_bytes: int = DEFAULT_LIMITS.max_bytes
+    min_source_rate: int = DEFAULT_LIMITS.min_bytes_per_s
+    min_free_bytes: int = DEFAULT_LIMITS.min_free_bytes
+    allow_hosts: list[str] = Field(default_factory=list)
+
+    @property
+    def limits(self) -> Limits:
+        """What a download may take, and where it may go."""
+        return Limits(
+            max_bytes=self.max_source_bytes,
+            min_bytes_per_s=self.min_source_rate,
+            min_free_bytes=self.min_free_bytes,
+            allow_hosts=tuple(self.allow_hosts),
+        )
 
     @property
     def known_faces(self) -> Storage:
@@ -78,10 +93,12 @@ class Library(dg.ConfigurableResource):
 
 
 class Decoding(dg.ConfigurableResource):
-    """How source files are decoded, and how many at once."""
+    """How source files are decoded, how many at once, and in how many nights one may fail for a
+    reason that may pass."""
 
     reader: str = "pyav"
     workers: int = 1
+    attempts: int = 3
     min_duration_s: float = 0.0
     max_duration_s: float = 6 * 3600.0
     max_failed_share: float = 0.5

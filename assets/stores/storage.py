@@ -15,6 +15,7 @@ one are to be spawned, not forked.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -28,7 +29,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from assets.stores.pace import NotNow, Pace
+from assets.stores.storage_errors import StorageError, explained, in_words, printable
+
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.store import ObjectStore
 
 OBJECT_SCHEMES = ("s3", "gs", "az")
@@ -54,10 +59,6 @@ _READ_BUFFER_BYTES = 1 << 20
 _PART_BYTES = 16 << 20
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TEMPORARY = re.compile(r"\..*\.[0-9a-f]{16}\.kadr-tmp")
-
-
-class StorageError(OSError):
-    """An object store failed in a way that may pass: connection, time-out, server error."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def open_store(scheme: str, bucket: str, options: Mapping[str, Any] | None = Non
             retry_config={**retry, "retry_timeout": _RETRY_TIMEOUT},
         )
     except BaseError as error:
-        raise ValueError(f"cannot open {scheme}://{bucket}: {_first_line(error)}") from error
+        raise ValueError(f"cannot open {scheme}://{bucket}: {in_words(error)}") from error
 
 
 def _owner(option: str) -> str:
@@ -122,38 +123,6 @@ def _owner(option: str) -> str:
 def _flag(value: Any) -> Any:
     """Settings arrive as text; the client wants its flags as booleans."""
     return {"true": True, "false": False}.get(str(value).lower(), value)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split("\n", 1)[0]
-
-
-@contextmanager
-def explained(action: str, url: str) -> Iterator[None]:
-    """Turn obstore's errors into the built-in ones, with the action and the URL in front.
-
-    Raises:
-        FileNotFoundError, PermissionError: the server said so.
-        ValueError: a key that the client cannot name (an empty part, or ``.`` as a part).
-        StorageError: anything else.
-    """
-    from obstore.exceptions import (
-        BaseError,
-        InvalidPathError,
-        PermissionDeniedError,
-        UnauthenticatedError,
-    )
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"cannot {action} {url}: not found") from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(f"cannot {action} {url}: {_first_line(error)}") from error
-    except InvalidPathError as error:
-        raise ValueError(f"cannot {action} {url}: {_first_line(error)}") from error
-    except BaseError as error:
-        raise StorageError(f"cannot {action} {url}: {_first_line(error)}") from error
 
 
 class Storage:
@@ -260,7 +229,7 @@ class Storage:
         import obstore
 
         with explained("read", self.url(key)):
-            return bytes(obstore.get(self._store, self._path(key)).bytes())
+            return _gathered(obstore.get(self._store, self._path(key)), self.url(key))
 
     def info(self, key: str) -> StoredFile:
         """Size and etag (locally ``size-mtime_ns``).
@@ -358,7 +327,10 @@ class Storage:
             for path in (Path(parent) / name for name in names):
                 try:
                     info = path.stat()
-                except FileNotFoundError:  # moved into place or removed since the listing
+                except OSError as error:
+                    # Moved into place or removed since the listing; or a link in a circle.
+                    if error.errno not in (errno.ENOENT, errno.ELOOP):
+                        raise
                     continue
                 yield _local_info(path.relative_to(self.root).as_posix(), info)
 
@@ -371,6 +343,20 @@ class Storage:
             for chunk in obstore.list(self._store, place or None, chunk_size=1000):
                 for meta in chunk:
                     yield object_info(meta["path"][cut:], meta)
+
+
+def _gathered(answer: GetResult, url: str) -> bytes:
+    """The body. Its ``bytes()`` would take the server's word for the length, and memory for it: a
+    wrong one ended the process; and it would wait hours for a byte a second.
+
+    Raises:
+        StorageError: the server sends next to nothing.
+    """
+    try:
+        chunks = (bytes(chunk) for chunk in answer.stream(min_chunk_size=1))
+        return b"".join(Pace().over(chunks))
+    except NotNow as error:
+        raise StorageError(f"cannot read {printable(url)}: {error}") from error
 
 
 class _ObjectReader(io.RawIOBase):
@@ -405,8 +391,8 @@ class _ObjectReader(io.RawIOBase):
         if self._etag:
             options["if_match"] = self._etag
         with explained("read", self._url):
-            data = obstore.get(self._store, self._path, options=options).bytes()
-        view[: len(data)] = memoryview(data)
+            data = _gathered(obstore.get(self._store, self._path, options=options), self._url)
+        view[: len(data)] = data
         self._position += len(data)
         return len(data)
 

@@ -48,7 +48,7 @@ def lost(library: Library, tables: Tables, finished: Sequence[str], say: Say) ->
     return {batch: why for batch, why in reasons.items() if why}
 
 
-def _files(storage: Storage) -> dict[str, Files]:
+def _files(storage: Storage) -> Mapping[str, Files]:
     """The files of every batch, from one listing."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for folder in ("batches", "datasets"):

@@ -12,8 +12,9 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ml.failures import Filtered, PermanentFailure, failure_from
+from ml.failures import Filtered, PermanentFailure, RetryableFailure, failure_from
 from ml.media.damage import Damage, reason_of
+from ml.media.source_file import check_readable
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -36,14 +37,25 @@ def open_container(descriptor: int) -> InputContainer:
     try:
         container = av.open("fd:", container_options=options, metadata_errors="ignore")
     except av.error.FFmpegError as error:
-        failure = failure_from(error)
-        if failure.kind == "retryable":
-            raise failure from error
+        _check_fault(descriptor, error)
         raise PermanentFailure(_why_unreadable(descriptor, error)) from error
     if any(name in container.format.name for name in _STILL_CONTAINERS):
         container.close()
         raise Filtered("a still picture or text, not a video")
     return container
+
+
+def _check_fault(descriptor: int, error: BaseException) -> None:
+    """Raise where the machine is at fault, not the file.
+
+    FFmpeg's parsers use the numbers of the system's own errors for what they find in a file: one
+    of Matroska that is cut before its tracks is EIO (24 of 30 cuts). So the file itself is asked.
+    """
+    failure = failure_from(error)
+    if isinstance(error, MemoryError):
+        raise failure from error
+    if isinstance(failure, RetryableFailure):
+        check_readable(descriptor)
 
 
 def _why_unreadable(descriptor: int, error: BaseException) -> str:
@@ -68,13 +80,15 @@ def _lacks_index(descriptor: int) -> bool:
     return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
 
 
-def packets_of(container: InputContainer, streams: list[Any], broken: Damage) -> Iterator[Any]:
+def packets_of(
+    descriptor: int, container: InputContainer, streams: list[Any], broken: Damage
+) -> Iterator[Any]:
     """Packets of ``streams`` that hold data, in file order; all other streams are discarded.
 
-    An unreadable rest ends the file and is noted in ``broken``.
+    An unreadable rest ends the file and is noted in ``broken``. ``descriptor`` is that of the file.
 
     Raises:
-        FFmpegError: reading failed, not the file.
+        RetryableFailure: reading failed, not the file.
     """
     import av
 
@@ -87,9 +101,13 @@ def packets_of(container: InputContainer, streams: list[Any], broken: Damage) ->
             packet = next(packets)
         except StopIteration:
             return
+        except IndexError:
+            # A damaged FLV or TS has packets of streams that its header does not have, on which
+            # PyAV's iterator ends. Another one goes on behind that packet.
+            packets = container.demux(*streams)
+            continue
         except av.error.FFmpegError as error:
-            if failure_from(error).kind == "retryable":
-                raise
+            _check_fault(descriptor, error)
             broken.note(error)
             return
         if packet.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 
@@ -33,5 +34,23 @@ def decode_errors() -> tuple[type[Exception], ...]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What ``error`` says, without numbers and names of files; never empty."""
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    """What ``error`` says of the data, without numbers and names of files; never empty.
+
+    The system's own words for an error are wrong where FFmpeg's parsers mean the data by it.
+    """
+    for kind, words in _IN_WORDS.items():
+        if isinstance(error, kind):
+            return words
+    if getattr(error, "errno", None) == errno.EIO:
+        return "it breaks off in the middle of its structure"
+    said = " ".join(str(getattr(error, "strerror", None) or error).split())
+    if "patches welcome" in said:
+        return _NOT_IMPLEMENTED
+    return said if " " in said else f"the decoder gives up ({said or type(error).__name__})"
+
+
+_IN_WORDS: dict[type[BaseException], str] = {
+    EOFError: "it ends before there is a picture",
+    PermissionError: "its header is damaged",
+}
+_NOT_IMPLEMENTED = "it holds what this build of FFmpeg cannot read"

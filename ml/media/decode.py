@@ -66,7 +66,7 @@ class PyavReader:
         pictures = PictureSource(video, origin_s, self.info)
         sounds = SoundSource(container, origin_s)
         broken = Damage()
-        for packet in packets_of(container, [video, *sounds.streams], broken):
+        for packet in packets_of(self.descriptor, container, [video, *sounds.streams], broken):
             if packet.stream_index == video.index:
                 yield from pictures.take(packet)
             else:

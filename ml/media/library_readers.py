@@ -82,7 +82,7 @@ class LibraryReader:
         sounds, broken = SoundSource(container, origin_of(container)), Damage()
         if not sounds.streams:
             return
-        for packet in packets_of(container, sounds.streams, broken):
+        for packet in packets_of(self.descriptor, container, sounds.streams, broken):
             yield from sounds.take(packet)
         yield from sounds.take(None)
         if sounds.damage.packets:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from ml.failures import PermanentFailure, RetryableFailure
 
+_READ_BYTES = 1 << 20
+
 
 @contextmanager
 def opened(path: str) -> Iterator[int]:
@@ -46,6 +48,22 @@ def _cannot_open(path: str, error: OSError) -> Exception:
     if isinstance(error, PermissionError):
         return PermanentFailure("no permission to read the file; check its owner and mode")
     return error
+
+
+def check_readable(descriptor: int) -> None:
+    """Read every byte of the open file once, wherever others are reading it.
+
+    Raises:
+        RetryableFailure: the disk, or the way to it, gives an error.
+    """
+    offset = 0
+    try:
+        while read := len(os.pread(descriptor, _READ_BYTES, offset)):
+            offset += read
+    except OSError as error:
+        raise RetryableFailure(
+            f"the disk failed {offset} bytes into the file: {error.strerror}"
+        ) from error
 
 
 def content_hash_of(descriptor: int) -> str:

@@ -100,6 +100,7 @@ def _run(source: str, settings: Settings) -> Checked:
         settings.state_dir / "scratch",
         ExtractOptions(reader=settings.reader, max_duration_s=settings.max_duration_s),
         settings.worker_count,
+        settings.limits,
     ).run(uri_of(source))
 
 

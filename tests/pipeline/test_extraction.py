@@ -13,13 +13,15 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from assets.media.extraction import Extraction, decoded
+from assets.media.extraction import Extraction, Task, decoded, extract_one
 from assets.source.cutting import ingest
 from assets.source.listing import knows_later_news
 from assets.stores.datasets import Ledger
 from assets.stores.resources import Library
+from ml.failures import PermanentFailure, RetryableFailure
 from ml.media.extract import ExtractOptions
 from ml.schemas import FRAMES, VIDEOS
+from ml.workers import Outcome
 from orchestration.definitions import build_defs
 from orchestration.settings import Settings
 from tests.pipeline.conftest import FEW_TAGS
@@ -136,6 +138,49 @@ def test_a_source_that_was_away_is_decoded_when_it_is_back(library: Library, cli
     away.rename(clips)
     _run(library, batch)
     assert {r["status"] for r in _videos(library, batch).values()} == {"ok"}
+
+
+def test_a_file_deleted_after_listing_is_gone_for_good(library: Library, clips: Path) -> None:
+    (batch,) = _cut(library, clips)
+    (clips / "1.mp4").unlink()
+    (video,) = (v for v in library.batches.read(batch).videos if v.uri.endswith("1.mp4"))
+    with pytest.raises(PermanentFailure, match="deleted or moved after it was listed"):
+        extract_one(Task(video, str(clips / "spool"), ExtractOptions(), {}, ""))
+
+
+def test_what_fails_alike_in_three_nights_is_given_up_but_not_in_one(
+    library: Library, tmp_path: Path
+) -> None:
+    catalogue = tmp_path / "catalogue.csv"
+    catalogue.write_text("video_id,uri\nvideo,http://127.0.0.1:9/a.mp4\n", encoding="utf-8")
+    (batch,) = _cut(library, catalogue)
+
+    def failed_at(hour: float, *, force: bool = False) -> tuple[str, str]:
+        """The row after an attempt in vain so many hours after the first."""
+        step = Extraction(
+            library.datasets,
+            library.batches.read(batch),
+            {},
+            ExtractOptions(),
+            force=force,
+            clock=lambda: 3600 * (500_000 + hour),
+        )
+        tasks = [Task(v, str(tmp_path / "spool"), step.options, {}, "") for v in step.todo]
+        away = RetryableFailure("the server is away")
+        step.write(iter([Outcome(task, None, away, 0.0) for task in tasks]), _Count())  # type: ignore[arg-type]
+        (row,) = library.datasets.table(VIDEOS, batch).to_pylist()
+        return row["failure_kind"], row["error"]
+
+    assert [failed_at(hour)[0] for hour in (0, 1, 2, 19, 24)] == ["retryable"] * 5
+    given_up = (
+        "permanent",
+        "the server is away (the same in 3 nights, given up; kadr ingest SOURCE --all tries again)",
+    )
+    media = {d: library.datasets.versions(d) for d in ("frames", "motion", "audio")}
+    # The last one as its batch runs for another reason: it is tried again, and counts on.
+    assert [failed_at(hour) for hour in (47, 48)] == [given_up] * 2
+    assert media == {d: library.datasets.versions(d) for d in media}
+    assert failed_at(49, force=True)[0] == "retryable"
 
 
 def test_force_decodes_everything_again(library: Library, clips: Path) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.failures import Filtered, PermanentFailure
+from ml.failures import Filtered, PermanentFailure, RetryableFailure
+from ml.media.containers import open_container
 from ml.media.extract import ExtractOptions, Source, extract
 from tests.unit.media.clips import (
     cut_to,
+    moving_box,
     noisy,
     scene,
     write_clip,
@@ -56,6 +58,48 @@ def test_truncated_without_its_index_is_told_apart_from_no_video(
     path = write_clip(tmp_path / "x.mp4", noisy, frames=20)
     with pytest.raises(PermanentFailure, match=r"index \(moov\) is missing"):
         run(cut_to(path, 0.5), spool)
+
+
+# FFmpeg calls the first EIO, the second EOF, the third EPERM.
+@pytest.mark.parametrize(
+    ("name", "codec", "bytes_left", "why"),
+    [
+        ("x.mkv", "libx264", 100, "breaks off in the middle of its structure"),
+        ("x.webm", "libvpx", 100, "breaks off in the middle of its structure"),
+        ("x.mkv", "libx264", 40, "ends before there is a picture"),
+        ("x.wmv", "wmv2", 300, "its header is damaged"),
+        ("x.ts", "libx264", 64, "Invalid data found"),
+    ],
+)
+def test_file_cut_before_its_tracks_is_bad_for_good_and_says_so(
+    tmp_path: Path, spool: Path, name: str, codec: str, bytes_left: int, why: str
+) -> None:
+    path = write_clip(tmp_path / name, frames=2, codec=codec)
+    path.write_bytes(path.read_bytes()[:bytes_left])
+    with pytest.raises(PermanentFailure, match=f"not a video that can be read: .*{why}"):
+        run(path, spool)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no file that gives EIO")
+def test_disk_that_fails_is_no_fault_of_the_file() -> None:
+    descriptor = os.open("/proc/self/mem", os.O_RDONLY)  # EIO where no memory is mapped: at 0
+    try:
+        with pytest.raises(RetryableFailure, match="the disk failed 0 bytes into the file"):
+            open_container(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_packet_of_a_stream_that_the_header_lacks_is_passed_over(
+    tmp_path: Path, spool: Path
+) -> None:
+    """As in a damaged FLV: it announces pictures alone, and holds a sound tag."""
+    path = write_clip(tmp_path / "x.flv", lambda i: moving_box(i, (64, 36)), frames=60, codec="flv")
+    sound = b"\x2f\xff\xfb\x90\x64" + bytes(413)  # MP3
+    header = b"\x08" + len(sound).to_bytes(3, "big") + b"\x00\x03\xe8" + bytes(4)
+    with path.open("ab") as file:
+        file.write(header + sound + (len(sound) + 11).to_bytes(4, "big"))
+    assert run(path, spool).frame_count == 60
 
 
 @pytest.mark.parametrize(

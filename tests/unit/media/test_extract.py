@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -100,14 +99,14 @@ def test_length_that_only_decoding_shows_is_filtered_too(tmp_path: Path) -> None
 def test_a_file_that_is_filtered_is_let_go_of_at_once(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", frames=20)
     sound_alone = tmp_path / "b.flac"
-    sound_alone.write_bytes(encode_flac(np.zeros(16000, np.float32)))
+    sound_alone.write_bytes(encode_flac(np.zeros(16000, np.int16)))
     gc.disable()  # which would close them, some time later
     try:
-        before = len(os.listdir("/proc/self/fd"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
         for file in (path, sound_alone):
             with pytest.raises(VideoFailure):
                 pass_over(file, max_duration_s=1.0)
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
     finally:
         gc.enable()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.definitions import resources
 from orchestration.settings import from_environment
 
 
@@ -47,8 +48,25 @@ def test_values_are_typed() -> None:
         ("KADR_BATCH_SIZE", "many", "KADR_BATCH_SIZE must be int, not 'many'"),
         ("KADR_STORAGE_OPTIONS", "[1]", "KADR_STORAGE_OPTIONS must be a JSON object"),
         ("KADR_PROFIL", "full", "unknown setting KADR_PROFIL"),
+        ("KADR_ALLOW_HOSTS", "https://a.org", "KADR_ALLOW_HOSTS: expected hosts such as"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str, says: str) -> None:
     with pytest.raises(ValueError, match=says.replace("[", r"\[")):
         from_environment({name: value})
+
+
+def test_limits_of_downloads_reach_the_library() -> None:
+    settings = from_environment(
+        {
+            "KADR_MAX_SOURCE_BYTES": "7",
+            "KADR_MIN_SOURCE_RATE": "8",
+            "KADR_MIN_FREE_BYTES": "9",
+            "KADR_ALLOW_HOSTS": "A.org, s3://Films",
+            "KADR_BATCH_ATTEMPTS": "5",
+        }
+    )
+    limits = resources(settings)["library"].limits
+    assert (limits.max_bytes, limits.min_bytes_per_s, limits.min_free_bytes) == (7, 8, 9)
+    assert limits.allow_hosts == ("a.org", "s3://Films")
+    assert resources(settings)["decoding"].attempts == 5

@@ -22,6 +22,7 @@ from assets.clustering.store import StoredClustering
 from assets.people import known as module
 from assets.people.clustering import people
 from assets.people.known import KnownPeople, known_people
+from assets.people.known_pictures import picture_of
 from assets.stores.progress import FORCE_TAG
 from assets.stores.resources import Library, Models
 from ml.faces import Face
@@ -252,6 +253,90 @@ def test_names_that_are_not_utf8_are_told_and_left_out(library: Library) -> None
         r"known_people/\xcf\xe5\xf2\xff has a name that is not UTF-8: rename it. It is left out",
         r"known_people/Anna/\xff.png has a name that is not UTF-8: rename it. It is left out",
     ]
+
+
+def test_names_that_would_control_a_terminal_are_told_in_plain_letters(library: Library) -> None:
+    for name in ("Eve\x1b[31m", "Eve\nroot", "Eve\u2028"):
+        put(library, f"{name}/1.png", BORIS)
+    library.known_faces.put_bytes(b"x", "Anna/\x1b]0;title\x07.png")
+    found = looked_at(library)
+    assert found.known.names == ["Anna"]
+    problems = found.stored["problems"]
+    assert len(problems) == 4
+    assert all(problem.isprintable() for problem in problems)
+    assert problems[0] == (
+        r"known_people/Eve\nroot has a name with control characters: rename it. It is left out"
+    )
+
+
+def test_files_that_are_no_pictures_are_neither_waited_for_nor_read_whole(
+    library: Library,
+) -> None:
+    folder = Path(library.known_faces.root, "Anna")
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "device.jpg").symlink_to("/dev/zero")
+    (folder / "circle.jpg").symlink_to("circle.jpg")
+    (folder.parent / "Ouroboros").symlink_to("Ouroboros")
+    with (folder / "long.png").open("wb") as file:
+        file.truncate(100_000_001)
+    found = looked_at(library)
+    assert found.known.names == ["Anna"]
+    assert [p.removeprefix("known_people/") for p in found.stored["problems"]] == [
+        "Ouroboros lies beside the folders: put it into a folder that bears the name of whom it "
+        "shows",
+        "Anna/circle.jpg is a link to nothing. It is left out",
+        "Anna/device.jpg cannot be read (it is no regular file). It is left out",
+        "Anna/long.png cannot be read (it is larger than 100 MB). It is left out",
+        "Anna/pipe.jpg cannot be read (it is no regular file). It is left out",
+    ]
+
+
+def test_picture_of_too_many_pixels_is_told_and_a_large_one_shrunk(
+    library: Library,
+) -> None:
+    header = io.BytesIO()
+    Image.new("1", (14_000, 14_000)).save(header, "PNG")  # 24 KB that would be 600 MB
+    library.known_faces.put_bytes(header.getvalue(), "Anna/bomb.png")
+    assert told(library) == [
+        "known_people/Anna/bomb.png cannot be read (it has more pixels than any camera's picture). "
+        "It is left out"
+    ]
+    large = io.BytesIO()
+    Image.new("L", (9000, 300), 100).save(large, "PNG")
+    library.known_faces.put_bytes(large.getvalue(), "Anna/large.png")
+    (file,) = (f for f in library.known_faces.scan() if f.key.endswith("large.png"))
+    pixels, _ = picture_of(library.known_faces, file)
+    assert pixels is not None
+    assert pixels.shape == (137, 4096, 3)
+
+
+def test_a_thousand_useless_pictures_are_not_a_thousand_lines(library: Library) -> None:
+    for number in range(1000):
+        Path(library.known_faces.root, f"Anna/x{number}.jpg").write_bytes(b"x")
+    lines: list[str] = []
+    found = known_people(library, CPU, FACES_MODEL, None, lines.append)
+    assert (found.known.names, len(found.stored["problems"])) == (["Anna"], 1000)
+    assert lines[20:] == ["and 980 more: the check known_people_are_usable has all"]
+
+
+def test_store_that_is_away_for_a_night_takes_no_name_away(
+    library: Library, s3_bucket: Bucket
+) -> None:
+    s3_bucket.put("Anna/1.png", shot(ANNA))
+
+    def kept_at(endpoint: str, last: KnownPeople | None) -> KnownPeople:
+        options = {**s3_bucket.options, "aws_endpoint": endpoint}
+        remote = Library(
+            root=library.root, state="", known_people=s3_bucket.url, storage_options=options
+        )
+        return looked_at(remote, last=last)
+
+    last = kept_at(s3_bucket.options["aws_endpoint"], None)
+    away = kept_at("http://127.0.0.1:9", last)
+    (problem,) = away.stored["problems"]
+    assert problem.endswith("no connection, or no answer in time): names of before stay")
+    assert away.known.names == ["Anna"]
+    assert kept_at(s3_bucket.options["aws_endpoint"], away).stored == last.stored
 
 
 def test_damaged_pictures_are_told_one_by_one_in_words(library: Library) -> None:

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.stores.storage import Storage, StorageError, split_url
+from assets.stores.storage import Storage, split_url
+from assets.stores.storage_errors import StorageError
 from tests.unit.stores.s3_server import Bucket, s3_bucket, s3_server  # noqa: F401
 
 
