@@ -44,7 +44,7 @@ class _Lies(BaseHTTPRequestHandler):
     port: int
 
     def do_GET(self) -> None:
-        name = self.path.strip("/").partition("?")[0]
+        name = self.path.partition("?")[0].rpartition("/")[2]  # a proxy is asked by whole addresses
         try:
             getattr(self, f"_{name.replace('-', '_').replace('.', '_')}")()
         except OSError:
@@ -256,6 +256,12 @@ def test_what_was_looked_at_is_what_is_connected_to(web: str) -> None:
     with pytest.raises(PermanentFailure, match="inside this network"):
         connected(CALM)
     assert asked == ["films.example"] * 2
+
+
+def test_proxy_that_a_person_set_up_may_lie_inside(web: str, tmp_path: Path) -> None:
+    proxied = {**WEB, "proxy_url": web}
+    with fetch("http://films.example/ok", tmp_path, proxied, CALM, public_only=True) as (path, _):
+        assert path.read_text() == "films.example"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.stores.batches import BATCH_SCHEMA, Batch, BatchExists, BatchRegistry, SourceVideo
@@ -64,3 +66,15 @@ def test_batch_that_is_not_there_is_a_clear_error(registry: BatchRegistry) -> No
         registry.read("2026-11-20-001")
     with pytest.raises(ValueError, match="expected a batch"):
         registry.read("../../etc/passwd")
+
+
+def test_lists_of_before_a_column_was_added_are_read(registry: BatchRegistry) -> None:
+    batch = Batch("2026-11-20-001", (_video("a"),))
+    added = {"licensed", "public_only"}
+    old = batch.table().drop_columns(sorted(added))
+    buffer = io.BytesIO()
+    pq.write_table(old, buffer)
+    registry.storage.put_bytes(buffer.getvalue(), "batches/2026-11-20-001.parquet")
+    assert registry.read(batch.name) == batch
+    ((_, lists),) = registry.scan([batch.name])
+    assert added <= set(lists.collect().columns)
