@@ -17,6 +17,7 @@ from orchestration.commands.evaluate import evaluate
 from orchestration.commands.index import index
 from orchestration.commands.search import search, suggest
 from orchestration.commands.tags import tags
+from orchestration.screen import say
 from orchestration.settings import Settings, settled
 
 # What the demo prints, from sql/queries/: each can be checked by looking at the clips.
@@ -77,7 +78,7 @@ def _ingest(source: str, **how: bool) -> None:
     settings = settled()
     prepare(settings)
     with open_here(settings) as instance:
-        done = run(settings, instance, source, click.echo, **how)
+        done = run(settings, instance, source, say, **how)
     if not (done.batches or done.library or done.left):
         click.echo("nothing to do: every batch is in the tables")
     _show("SELECT status, count() AS videos FROM videos GROUP BY status ORDER BY status", settings)
@@ -116,7 +117,8 @@ def demo(seed: int) -> None:
 @cli.command()
 @click.argument("statement", required=False)
 @click.option("-f", "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--csv", "form", flag_value="csv", help="Comma-separated values.")
+@click.option("--csv", "form", flag_value="csv", help="Comma-separated values, safe to open.")
+@click.option("--raw", "form", flag_value="raw", help="The same for programs: texts as they stand.")
 @click.option("--json", "form", flag_value="json", help="An array of objects.")
 @click.option("--write", is_flag=True, help="Allow statements that change tables.")
 def sql(statement: str | None, path: Path | None, form: str | None, write: bool) -> None:
@@ -219,7 +221,9 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:
+        from assets.stores.secrets import shown
+
         if not _is_for_people(error):
             raise
-        click.secho(f"kadr: {error}", fg="red", err=True)
+        say(f"kadr: {shown(str(error))}", fg="red", err=True)
         sys.exit(_LEFT_TO_OTHERS if _is_busy(error) else 1)

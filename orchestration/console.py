@@ -10,6 +10,8 @@ import sys
 
 import dagster as dg
 
+from orchestration.screen import harmless
+
 
 class _Format(logging.Formatter):
     """``12:34:56  2026-11-20-001  asr: 12 of 40 videos``."""
@@ -20,7 +22,7 @@ class _Format(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = getattr(record, "dagster_meta", {}).get("orig_message") or record.getMessage()
-        return f"{self.formatTime(record, '%H:%M:%S')}  {self._where}  {text}"
+        return f"{self.formatTime(record, '%H:%M:%S')}  {self._where}  {harmless(text)}"
 
 
 def _console(context: dg.InitLoggerContext) -> logging.Logger:

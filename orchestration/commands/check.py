@@ -14,7 +14,8 @@ import click
 
 if TYPE_CHECKING:
     from assets.copies.check_report import Checked, Match
-    from orchestration.settings import Settings
+    from orchestration.screen import say
+from orchestration.settings import Settings
 
 _FACTS = (
     *("content_hash", "source_bytes", "container", "video_codec", "audio_codec", "width"),
@@ -28,7 +29,7 @@ class CheckFailed(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        click.secho(f"kadr: {self.message}", fg="red", err=True)
+        say(f"kadr: {self.message}", fg="red", err=True)
 
 
 @click.command()
@@ -54,7 +55,7 @@ def check(ctx: click.Context, source: str, as_json: bool, strip_path: Path | Non
     if as_json:
         click.echo(json.dumps(as_dict(checked, strip), indent=1, ensure_ascii=False))
     else:
-        click.echo(as_text(checked, strip))
+        say(as_text(checked, strip))
     ctx.exit(exit_code(checked))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from assets.clustering.given_names import PERSON, TOPIC, Given
+from orchestration.screen import say
 from orchestration.settings import Settings, settled
 
 
@@ -113,7 +114,7 @@ def _say(kind: Kind, cluster_id: int, change: Callable[[Given], Given]) -> None:
     _publish(kind, made)
     now = change(given)
     name = f" goes by {now.name!r}" if now.name else " goes by its own name"
-    click.echo(f"{kind.one} {cluster_id}{name}" + (", hidden" if now.hidden else ""))
+    say(f"{kind.one} {cluster_id}{name}" + (", hidden" if now.hidden else ""))
 
 
 def _publish(kind: Kind, made: dict[str, Any]) -> None:

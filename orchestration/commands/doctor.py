@@ -17,6 +17,7 @@ from assets.stores.clickhouse import ClickHouse, ClickHouseError
 from assets.stores.problems import Problem
 from assets.stores.resources import Library, Tables
 from orchestration.records import RecordsError, record_problems
+from orchestration.screen import say
 from orchestration.settings import Settings, settled
 
 _INGEST = "kadr ingest SOURCE"
@@ -64,7 +65,7 @@ class _State(Enum):
 
 def _told(problem: Problem, *, mend: bool) -> _State:
     """Say what is wrong, and mend it if asked."""
-    click.echo(f"{problem.where}: {problem.what}")
+    say(f"{problem.where}: {problem.what}")
     if mend and problem.mend:
         problem.mend()
         click.echo("  mended")
@@ -80,7 +81,7 @@ def _mend_indexes(settings: Settings) -> None:
 
     prepare(settings)
     with open_here(settings) as instance:
-        bring_up(settings, instance, click.echo)
+        bring_up(settings, instance, say)
 
 
 def _problems(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestration.screen import say, visible
 from orchestration.settings import Settings, settled
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def suggest(text: str, count: int, as_json: bool) -> None:
         return
     for suggestion in found:
         why = f"   ({suggestion.why})" if suggestion.why else ""
-        click.echo(f"{suggestion.videos:>8}  {suggestion.text}{why}")
+        say(f"{suggestion.videos:>8}  {suggestion.text}{why}")
     if not found:
         click.echo(f"no word of the library begins like {text!r}", err=True)
 
@@ -119,7 +120,7 @@ def _ask(opened: Search, count: int, filters: Filters, as_json: bool) -> None:
         try:
             show(opened.run(line, count, filters), as_json)
         except QueryError as error:
-            click.secho(f"kadr: {error}", fg="red", err=True)
+            say(f"kadr: {error}", fg="red", err=True)
         if person:
             click.echo(f"{1000 * (time.monotonic() - started):.0f} ms")
 
@@ -131,7 +132,7 @@ def show(result: Result, as_json: bool) -> None:
         return
     for note in [result.query.said, *result.notes]:
         if note:
-            click.secho(note, fg="yellow", err=True)
+            say(note, fg="yellow", err=True)
     for number, found in enumerate(result.found, 1):
         click.echo("\n".join(lines_of(number, found)))
     if not result.found:
@@ -169,8 +170,6 @@ def _answer(found: Found) -> dict[str, Any]:
 
 def lines_of(number: int, found: Found) -> list[str]:
     """An answer for people: title and time, what matched, and where the scores come from."""
-    from orchestration.commands.sql_output import visible
-
     title = visible((found.card.title if found.card else "") or found.video_id)
     scores = "  ".join(f"{name} {score:.2f}" for name, score in found.channels.items())
     best = found.best

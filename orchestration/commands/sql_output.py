@@ -11,7 +11,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,6 +19,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from assets.stores.clickhouse import explained, make_read_only
+from orchestration.screen import spreadsheet_cell, visible
 from sql import split
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ MAX_TABLE_ROWS = 500
 MAX_TEXT = 100
 # A table is turned on its side when its columns would get fewer characters than this each.
 MIN_COLUMN_WIDTH = 8
-# Control characters, and those that turn the direction of writing around.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*"
 _STREAMED = re.compile(_BLANK + r"(select|with)\b", re.IGNORECASE | re.DOTALL)
 _ANSWERING = re.compile(
@@ -59,7 +58,8 @@ def show(
     Args:
         client: of a ClickHouse session.
         text: statements, separated by semicolons.
-        form: ``table``; ``csv``, with a header line; or ``json``, an array of objects each.
+        form: ``table``; ``csv``, with a header line, or ``raw``, for programs; or ``json``, an
+            array of objects each.
         write: let statements change tables; otherwise they are refused.
         out: where to; standard output unless given.
 
@@ -67,7 +67,7 @@ def show(
         QueryFailed: a statement was refused.
         ValueError: there is no statement, or no such form.
     """
-    renderers = {"table": write_table, "csv": write_csv, "json": write_json}
+    renderers = {"table": write_table, "csv": write_csv, "raw": write_raw_csv, "json": write_json}
     if form not in renderers:
         raise ValueError(f"no form {form!r}; there are: {', '.join(renderers)}")
     statements = split(text)
@@ -104,11 +104,23 @@ def ask(client: Client, statement: str) -> Iterator[Answer]:
 
 
 def write_csv(answer: Answer, out: IO[str]) -> None:
-    """A header line and a line a row; arrays as JSON, missing values empty."""
+    """A header line and a line a row; arrays as JSON, missing values empty.
+
+    It opens safely in a spreadsheet, so a text may have an apostrophe more than the table.
+    """
+    _write_lines(answer, out, spreadsheet_cell)
+
+
+def write_raw_csv(answer: Answer, out: IO[str]) -> None:
+    """The same with every text as it stands, for programs."""
+    _write_lines(answer, out, lambda value: value)
+
+
+def _write_lines(answer: Answer, out: IO[str], cell: Callable[[Any], Any]) -> None:
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(answer.columns)
+    writer.writerow([cell(name) for name in answer.columns])
     for row in answer.rows:
-        writer.writerow(["" if value is None else _csv_value(value) for value in row])
+        writer.writerow(["" if value is None else cell(_csv_value(value)) for value in row])
 
 
 def write_json(answer: Answer, out: IO[str]) -> None:
@@ -188,12 +200,6 @@ def _shorten_list(values: Sequence[Any]) -> str:
         return f"[{values[0]:.2f}, …] ({len(values)})"
     text = ", ".join(shorten(value) for value in values)
     return f"[{text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + '…'}]"
-
-
-def visible(text: str) -> str:
-    """A text on one line that can't drive the terminal: control characters as escapes."""
-    text = text.replace("\r\n", "\n").replace("\n", "⏎").replace("\t", " ")
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def _plain(value: Any) -> Any:

