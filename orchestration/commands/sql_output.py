@@ -117,10 +117,14 @@ def write_raw_csv(answer: Answer, out: IO[str]) -> None:
 
 
 def _write_lines(answer: Answer, out: IO[str], cell: Callable[[Any], Any]) -> None:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([cell(name) for name in answer.columns])
+    plain = csv.writer(out, lineterminator="\n")
+    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow([cell(name) for name in answer.columns])
     for row in answer.rows:
-        writer.writerow(["" if value is None else cell(_csv_value(value)) for value in row])
+        cells = ["" if value is None else cell(_csv_value(value)) for value in row]
+        # Python before 3.13 does not quote a carriage return, which ends a line for most readers.
+        ends_line = any(isinstance(value, str) and "\r" in value for value in cells)
+        (quoted if ends_line else plain).writerow(cells)
 
 
 def write_json(answer: Answer, out: IO[str]) -> None:
