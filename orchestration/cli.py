@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ml.redaction import shown
 from orchestration.commands.check import check
 from orchestration.commands.clusters import people, recluster, topics
 from orchestration.commands.doctor import doctor
@@ -221,5 +222,5 @@ def main() -> None:
     except Exception as error:
         if not _is_for_people(error):
             raise
-        click.secho(f"kadr: {error}", fg="red", err=True)
+        click.secho(f"kadr: {shown(str(error))}", fg="red", err=True)
         sys.exit(_LEFT_TO_OTHERS if _is_busy(error) else 1)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ml.redaction import shown
+
 if TYPE_CHECKING:
     from assets.copies.check_report import Checked, Match
     from orchestration.settings import Settings
@@ -28,7 +30,7 @@ class CheckFailed(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        click.secho(f"kadr: {self.message}", fg="red", err=True)
+        click.secho(f"kadr: {shown(self.message)}", fg="red", err=True)
 
 
 @click.command()
@@ -124,7 +126,7 @@ def as_dict(checked: Checked, strip: Path | None) -> dict[str, Any]:
     return {
         "verdict": checked.verdict,
         "exit_code": exit_code(checked),
-        "file": {"uri": checked.uri, "name": checked.name, **facts},
+        "file": {"uri": shown(checked.uri), "name": checked.name, **facts},
         "library": {
             "videos": checked.video_count,
             "batches": checked.batch_count,

@@ -14,8 +14,8 @@ from sqlalchemy.engine import make_url
 
 from assets.source.errors import CatalogueError, SourceError
 from assets.stores.clickhouse import CannotConnect, ClickHouse
-from assets.stores.secrets import percent_encoded, shown
 from assets.stores.storage import Storage
+from ml.redaction import percent_encoded, shown
 from orchestration.cli import cli
 from orchestration.definitions import build_defs, resources
 from orchestration.instance import open_here, prepare
