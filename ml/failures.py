@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import socket
 
+from ml.redaction import shown
+
 # Nothing is wrong with the file when one of these turns up: the way to it, or the machine, failed.
 _TRANSIENT_ERRNOS = frozenset(
     {
@@ -20,9 +22,13 @@ _TRANSIENT_ERRNOS = frozenset(
 
 
 class VideoFailure(Exception):
-    """A video gave no data. ``kind`` is stored in ``videos.failure_kind``."""
+    """A video gave no data. ``kind`` is stored in ``videos.failure_kind``, and the text, without
+    passwords and signatures of addresses, in ``failure_reason``."""
 
     kind = "permanent"
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(shown(text))
 
 
 class PermanentFailure(VideoFailure):

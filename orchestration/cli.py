@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ml.redaction import shown
 from orchestration.commands.check import check
 from orchestration.commands.clusters import people, recluster, topics
 from orchestration.commands.doctor import doctor
@@ -221,8 +222,6 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:
-        from assets.stores.secrets import shown
-
         if not _is_for_people(error):
             raise
         say(f"kadr: {shown(str(error))}", fg="red", err=True)

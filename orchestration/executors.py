@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any
 
 import dagster as dg
 
 from assets.stores.needs import GPU_RESOURCE, MANY_CORES, gpu_steps
-from orchestration.settings import PREFIX, Settings
+from orchestration.settings import PREFIX, VARIABLES, Settings
 
 _ONE_MACHINE = "multiprocess"
 _INSTALL = "pip install -e '.[cluster]'"
@@ -68,8 +67,8 @@ def _ray(settings: Settings, _: Sequence[dg.AssetsDefinition]) -> dg.ExecutorDef
     _require("ray", "dagster_ray", "ray")
     from dagster_ray import ray_executor
 
-    names = [PREFIX + field.name.upper() for field in fields(Settings)]
-    passed = [*names, *_THREADS, *_workers(settings)]
+    # Names: Dagster stores and shows them, and each is looked up where a step is started.
+    passed = [*VARIABLES, *_THREADS, *_workers(settings)]
     return ray_executor.configured({"ray": {"env_vars": passed}})
 
 

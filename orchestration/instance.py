@@ -22,6 +22,7 @@ from dagster._core.storage.event_log.base import EventLogStorage
 from assets.stores.devices import GPU_POOL
 from assets.stores.needs import LIBRARY_POOLS
 from ml.models.gpu_use import gpu_count
+from ml.redaction import has_good_port, percent_encoded
 from orchestration.executors import is_cluster
 from orchestration.records import explained
 from orchestration.settings import Settings, settled
@@ -44,7 +45,7 @@ def prepare(settings: Settings) -> None:
     """
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    _refuse_other_schemes(settings.postgres_url)
+    _refuse_other_forms(settings.postgres_url)
     path = home / CONFIG.name
     if not path.exists() or _is_as_written(path.read_text()):
         _replace(path, _marked(CONFIG.read_text() + (_POSTGRES if settings.postgres_url else "")))
@@ -58,11 +59,12 @@ def prepare(settings: Settings) -> None:
     os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 
-def _refuse_other_schemes(url: str) -> None:
+def _refuse_other_forms(url: str) -> None:
     """Dagster's own error would be a trace, and would print the password."""
     if url and not url.startswith(_SCHEMES):
-        scheme = url.partition("://")[0] if "://" in url else "something else"
-        raise ValueError(f"KADR_POSTGRES_URL must start with postgresql://, not {scheme}")
+        raise ValueError("KADR_POSTGRES_URL must start with postgresql://")
+    if not has_good_port(percent_encoded(url)):
+        raise ValueError("KADR_POSTGRES_URL must be postgresql://user:password@host:5432/database")
 
 
 def _marked(text: str) -> str:

@@ -5,7 +5,8 @@ ClickHouse, the Dagster instance, scratch files) lies under ``KADR_STATE``, by d
 folder itself.
 
 What may hold a password or a key (``SECRET``) can stand in a file, as Docker and Kubernetes mount
-secrets: ``KADR_CLICKHOUSE_URL_FILE`` names it. It is in no ``repr`` and in no error.
+secrets: ``KADR_CLICKHOUSE_URL_FILE`` names it. It is in no ``repr`` and in no error. All others are
+shown on Dagster's pages, so an address with a password in it is refused there.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from assets.stores.limits import DEFAULT_LIMITS, Limits, hosts_of
+from ml.redaction import percent_encoded, shown
 
 PREFIX = "KADR_"
+_ELSEWHERE = "keys belong into KADR_STORAGE_OPTIONS or KADR_STORAGE_OPTIONS_FILE"
 
 
 def _secret(default: Any = "") -> Any:
@@ -69,6 +72,15 @@ class Settings:
     min_source_rate: int = DEFAULT_LIMITS.min_bytes_per_s
     min_free_bytes: int = DEFAULT_LIMITS.min_free_bytes
     allow_hosts: str = ""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not one.metadata and isinstance(value, str) and shown(value) != value:
+                raise ValueError(
+                    f"{PREFIX}{one.name.upper()} holds a user, a password or a signature, and it "
+                    f"is shown on Dagster's pages: {_ELSEWHERE}"
+                )
 
     @property
     def limits(self) -> Limits:
@@ -143,6 +155,11 @@ class Settings:
 
 SECRET = frozenset(f"{PREFIX}{f.name.upper()}" for f in fields(Settings) if f.metadata)
 _FILE = "_FILE"
+VARIABLES = (
+    *(PREFIX + f.name.upper() for f in fields(Settings)),
+    *sorted(name + _FILE for name in SECRET),
+)
+"""Every variable that is read."""
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
@@ -189,11 +206,13 @@ def _read(name: str, path: str) -> str:
 
 def settled() -> Settings:
     """The environment's settings, with the data root made absolute there too: child processes read
-    the same environment and may run in another folder. Dagster reads PostgreSQL's URL itself."""
+    the same environment and may run in another folder. Dagster reads PostgreSQL's URL itself, and
+    two libraries after it, each with other signs that a password may not hold."""
     settings = from_environment()
     os.environ[f"{PREFIX}DATA"] = settings.data_root
-    if settings.postgres_url and os.environ.pop(f"{PREFIX}POSTGRES_URL{_FILE}", ""):
-        os.environ[f"{PREFIX}POSTGRES_URL"] = settings.postgres_url
+    if settings.postgres_url:
+        os.environ.pop(f"{PREFIX}POSTGRES_URL{_FILE}", "")
+        os.environ[f"{PREFIX}POSTGRES_URL"] = percent_encoded(settings.postgres_url)
     return settings
 
 

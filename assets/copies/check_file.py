@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -61,7 +61,7 @@ class Reading:
     uri: str
     folder: str
     options: ExtractOptions
-    storage_options: Mapping[str, Any]
+    storage_options: Mapping[str, Any] = field(repr=False)
     limits: Limits = DEFAULT_LIMITS
 
     def frames(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

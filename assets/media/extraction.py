@@ -49,7 +49,7 @@ class Task:
     video: SourceVideo
     spool: str
     options: ExtractOptions
-    storage_options: Mapping[str, str]
+    storage_options: Mapping[str, str] = field(repr=False)
     superseded_by: str
     limits: Limits = DEFAULT_LIMITS
 

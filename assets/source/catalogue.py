@@ -50,6 +50,7 @@ from assets.stores.addresses import (
     local_path,
     local_uri,
     look_at,
+    path_part,
     suffix_of,
     title_of,
     video_id_of,
@@ -58,6 +59,7 @@ from assets.stores.batches import SourceVideo
 from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.storage import OBJECT_SCHEMES, scheme_of, split_url
 from ml.failures import VideoFailure
+from ml.redaction import presentable, shown
 
 TEXT_COLUMNS = ("video_id", "uri", "version", "title", "description", "tags")
 COLUMNS = (*TEXT_COLUMNS, "published_at", "licensed")
@@ -115,7 +117,8 @@ def read_catalogue(
     parquet = suffix_of(name) == ".parquet"
     frame, ignored = _read_parquet(name, data) if parquet else _read_csv(name, data, errors)
     if ignored:
-        logging.getLogger(__name__).warning("%s: columns not used: %s", name, ", ".join(ignored))
+        unused = ", ".join(ignored)
+        logging.getLogger(__name__).warning("%s: columns not used: %s", shown(name), unused)
     frame = _with_full_uris(frame, name, limits, errors)
     frame = _with_times(_with_ids(frame, errors), errors)
     frame = _with_licences(frame, errors)
@@ -196,7 +199,7 @@ def _read(source: str, options: Mapping[str, Any] | None, limits: Limits) -> tup
             with fetch(uri, scratch, options, limits) as (path, _):
                 return path.read_bytes(), False
     except (VideoFailure, OSError) as error:
-        raise SourceError(f"cannot read the catalogue {source}: {error}") from error
+        raise SourceError(f"cannot read the catalogue {source}: {error}") from presentable(error)
 
 
 def _read_parquet(source: str, data: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -382,7 +385,7 @@ def _place_of(uri: str) -> str:
 
 def _folder_of(source: str) -> str:
     if scheme_of(source):
-        return source.rpartition("/")[0]
+        return path_part(source).rpartition("/")[0]  # a signature may hold slashes, too
     return str(Path(source).absolute().parent)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assets.stores.secrets import shown
+from ml.redaction import shown
 
 
 class SourceError(Exception):

@@ -31,6 +31,7 @@ from assets.stores.storage import (
 )
 from assets.stores.storage_errors import StorageError, explained
 from ml.failures import PermanentFailure, RetryableFailure
+from ml.redaction import presentable
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -84,7 +85,7 @@ def _local_file(uri: str, scratch: Path) -> Iterator[tuple[Path, str]]:
         path = local_path(uri)
         state = look_at(path)
     except ValueError as error:
-        raise PermanentFailure(str(error)) from error
+        raise PermanentFailure(str(error)) from presentable(error)
     if state.problem:
         raise _local_failure(path, state)
     with _readable_name(path, scratch) as name:
@@ -134,12 +135,12 @@ def _download(
         store = open_store(scheme, bucket, options)
         return _download_object(store, uri, key, target, limits)
     except FileNotFoundError as error:
-        raise Gone(str(error)) from error
+        raise Gone(str(error)) from presentable(error)
     except ValueError as error:
-        raise PermanentFailure(str(error)) from error
+        raise PermanentFailure(str(error)) from presentable(error)
     # Without permission too: what is to be mended are the credentials, not the file.
     except (StorageError, PermissionError) as error:
-        raise RetryableFailure(str(error)) from error
+        raise RetryableFailure(str(error)) from presentable(error)
 
 
 def _download_object(store: ObjectStore, uri: str, key: str, target: Path, limits: Limits) -> str:

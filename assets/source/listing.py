@@ -24,7 +24,7 @@ from assets.stores.clickhouse import ClickHouse
 from assets.stores.datasets import layout_of
 from assets.stores.needs import SMALL
 from assets.stores.resources import Library, Tables
-from assets.stores.secrets import Secret, hidden, shown
+from assets.stores.secrets import Secret, hidden
 from assets.stores.storage import scheme_of
 from ml.schemas import VIDEOS
 
@@ -130,7 +130,7 @@ def cut_new(
     names = library.batches.names()
     if not done.listed and not names:
         raise SourceError(
-            f"no video found in {shown(location)} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
+            f"no video found in {location} (looked for {', '.join(sorted(VIDEO_SUFFIXES))})"
         )
     instance.add_dynamic_partitions(str(BATCHES.name), names)
     return done, names

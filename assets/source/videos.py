@@ -33,6 +33,7 @@ from assets.stores.addresses import (
 from assets.stores.batches import SourceVideo
 from assets.stores.limits import DEFAULT_LIMITS, Limits
 from assets.stores.storage import OBJECT_SCHEMES, Storage, StoredFile, scheme_of, split_url
+from ml.redaction import presentable
 
 
 def list_source(
@@ -164,7 +165,7 @@ def _list_objects(url: str, options: Mapping[str, Any] | None) -> Iterator[Sourc
             if is_video(file.key) and not hidden:
                 yield _object_video(storage, file)
     except (OSError, ValueError) as error:
-        raise SourceError(str(error)) from error
+        raise SourceError(str(error)) from presentable(error)
 
 
 def _object_video(storage: Storage, file: StoredFile) -> SourceVideo:

@@ -7,6 +7,7 @@ Behind a proxy, which a person has set up, names are the proxy's to resolve and 
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.client
 import re
@@ -29,6 +30,7 @@ from assets.stores.limits import Limits, is_inner, write_chunks
 from assets.stores.pace import NotNow, Pace
 from assets.stores.storage import MAX_RETRIES, READ_TIMEOUT, scheme_of
 from ml.failures import PermanentFailure, RetryableFailure
+from ml.redaction import percent_encoded, presentable
 
 _CHUNK_BYTES = 1 << 20
 _FIRST_WAIT_S = 1.0  # then 2, 4, ...
@@ -136,18 +138,21 @@ def _download_once(
     timeout_s = _seconds(str(options.get("read_timeout", READ_TIMEOUT)))
     try:
         guard = Guard(host_of(uri), limits, public_only)
-        with _opener(options, guard).open(_ascii_url(uri), timeout=timeout_s) as answer:
+        with _opener(options, guard).open(_request(uri), timeout=timeout_s) as answer:
             promised = _promised(answer.headers)
             size = write_chunks(_chunks(answer), target, limits, promised or 0)
             return Answer(_version(answer.headers, promised, size), guard.is_inner)
     except urllib.error.HTTPError as error:
-        raise _refusal(error) from error
+        raise _refusal(error) from presentable(error)
     except http.client.IncompleteRead as error:
         raise RetryableFailure("the connection ended in the middle of the file") from error
-    except (http.client.InvalidURL, UnicodeError, ValueError) as error:
-        raise PermanentFailure(f"not an address that can be read: {error}") from error
+    except (http.client.InvalidURL, UnicodeError, ValueError):
+        # What these say quotes what they could not read, a password say.
+        said = "not an address that can be read (what a user, a password or a path may not hold "
+        raise PermanentFailure(f"{said}stands percent-encoded)") from None
     except (OSError, http.client.HTTPException) as error:
-        raise RetryableFailure(f"the server cannot be read: {_why(error)}") from error
+        said = f"the server cannot be read: {_why(error)}"
+        raise RetryableFailure(said) from presentable(error)
 
 
 def host_of(uri: str) -> str:
@@ -313,9 +318,21 @@ def _opener(options: Mapping[str, Any], guard: Guard) -> urllib.request.OpenerDi
     return opener
 
 
+def _request(url: str) -> Request:
+    """A request for the address, its user and password in a header as every browser puts them;
+    a server that is redirected to does not get them."""
+    parts = urllib.parse.urlsplit(_ascii_url(url))
+    user, at, place = parts.netloc.rpartition("@")
+    request = Request(urllib.parse.urlunsplit(parts._replace(netloc=place)))
+    if at:
+        token = base64.b64encode(urllib.parse.unquote_to_bytes(user)).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
+
+
 def _ascii_url(url: str) -> str:
     """Percent-encode what an address may not hold (spaces, Cyrillic); the rest stays as it is."""
-    parts = urllib.parse.urlsplit(url)
+    parts = urllib.parse.urlsplit(percent_encoded(url))
     if not parts.hostname:
         raise ValueError("no host in it")
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()

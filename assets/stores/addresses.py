@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from assets.stores.storage import OBJECT_SCHEMES, scheme_of
+from ml.redaction import percent_encoded, shown
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v", ".ts", ".flv", ".wmv")
@@ -45,19 +46,19 @@ def video_id_of(uri: str) -> str:
 def title_of(uri: str) -> str:
     """The default title: the file's name without its suffix."""
     encoded = scheme_of(uri) in ("http", "https", "file")
-    path = _path_part(uri)
+    path = path_part(shown(uri))  # an address may have no path, and a password before it
     return PurePosixPath(urllib.parse.unquote(path) if encoded else path).stem
 
 
 def suffix_of(uri: str) -> str:
     """The lower-case suffix of the file's name, such as ``.mp4``; empty when there is none."""
-    return PurePosixPath(_path_part(uri)).suffix.lower()
+    return PurePosixPath(path_part(uri)).suffix.lower()
 
 
-def _path_part(uri: str) -> str:
+def path_part(uri: str) -> str:
     """A web address without its query; everything else as it is."""
     is_web = scheme_of(uri) in ("http", "https")
-    return re.split("[?#]", uri, maxsplit=1)[0] if is_web else uri
+    return re.split("[?#]", percent_encoded(uri), maxsplit=1)[0] if is_web else uri
 
 
 def local_uri(path: str | Path) -> str:

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import sql
-from assets.stores.secrets import percent_encoded
+from ml.redaction import has_good_port, percent_encoded
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -103,7 +103,8 @@ class ClickHouse:
         object.__setattr__(self, "url", percent_encoded(self.url))
         parts = urlsplit(self.url)
         embedded = parts.scheme == "chdb" and not parts.netloc and parts.path.startswith("/")
-        if not embedded and not (parts.scheme in _SERVER_INTERFACES and _has_host(parts)):
+        is_server = has_good_port(self.url) and bool(parts.hostname)
+        if not embedded and not (parts.scheme in _SERVER_INTERFACES and is_server):
             raise ValueError(f"the ClickHouse URL has none of these forms: {_FORMS}")
         if embedded and "?" in self.url:
             raise ValueError("the embedded engine's directory may not have a question mark")
@@ -234,14 +235,6 @@ class ClickHouse:
                 if time.monotonic() > until:
                     raise EngineBusy(f"{directory} is open in another program") from cause
                 time.sleep(POLL_S)
-
-
-def _has_host(parts: SplitResult) -> bool:
-    """Whether there is a host, and no port or one that is a number."""
-    try:
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _is_open_elsewhere(directory: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What must not be seen: how resources hold passwords and keys, and how addresses are shown.
+"""How resources hold what must not be seen: passwords and keys.
 
 A resource's plain fields are written into Dagster's database and shown on pages that ask nobody who
 they are. A field declared as ``Secret`` is not: to Dagster it is a dependency on something that is
@@ -9,18 +9,13 @@ already made. Every process makes its resources from its own environment, so not
 A module that declares one must not import ``annotations`` from ``__future__``: Dagster reads them.
 """
 
-import re
 from copy import deepcopy
 from typing import Any
-from urllib.parse import quote, unquote
 
 import dagster as dg
 from pydantic import Field
 
 Secret = dg.ResourceDependency
-_USER = re.compile(r"(?<=://)[^\s/@]+@")
-# What signs an address, or names a session, stands behind the question mark.
-_SIGNED = re.compile(r"(\bhttps?://[^\s?'\"]+)\?[^\s'\"]*[^\s'\":.,;]")
 
 
 def hidden(default: Any = ...) -> Any:
@@ -28,19 +23,3 @@ def hidden(default: Any = ...) -> Any:
     if default is ...:
         return Field(repr=False)
     return Field(default_factory=lambda: deepcopy(default), repr=False)
-
-
-def shown(text: str) -> str:
-    """A text, or an address, with the users, passwords and signatures of its addresses left out."""
-    return _SIGNED.sub(r"\1?…", _USER.sub("…@", text))
-
-
-def percent_encoded(url: str) -> str:
-    """A server's URL with its user and password encoded, so that it can be parsed whatever signs
-    they are of. What is encoded already stays as it is; the last ``@`` ends the password."""
-    scheme, separator, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    if not (separator and at):
-        return url
-    encoded = ":".join(quote(unquote(part), safe="") for part in user.split(":", 1))
-    return f"{scheme}://{encoded}@{place}"

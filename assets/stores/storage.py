@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from assets.stores.pace import NotNow, Pace
 from assets.stores.storage_errors import StorageError, explained, in_words, printable
+from ml.redaction import presentable, shown
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -81,12 +82,17 @@ def split_url(url: str) -> tuple[str, str, str]:
     ``%`` in it mean nothing, as in every S3 tool.
 
     Raises:
-        ValueError: not an object store's URL, or no bucket in it.
+        ValueError: not an object store's URL, no bucket in it, or a key before the bucket.
     """
     scheme = scheme_of(url)
     bucket, _, key = url[len(scheme) + 3 :].partition("/")
     if scheme not in OBJECT_SCHEMES or not bucket:
-        raise ValueError(f"expected s3://, gs:// or az:// with a bucket, found {url!r}")
+        raise ValueError(f"expected s3://, gs:// or az:// with a bucket, found {shown(url)!r}")
+    if not set("@:").isdisjoint(bucket):
+        raise ValueError(
+            f"{scheme}://… names a user or a key before its bucket: they belong into "
+            "KADR_STORAGE_OPTIONS, which is shown nowhere"
+        )
     return scheme, bucket, key
 
 
@@ -112,7 +118,8 @@ def open_store(scheme: str, bucket: str, options: Mapping[str, Any] | None = Non
             retry_config={**retry, "retry_timeout": _RETRY_TIMEOUT},
         )
     except BaseError as error:
-        raise ValueError(f"cannot open {scheme}://{bucket}: {in_words(error)}") from error
+        said = f"cannot open {scheme}://{bucket}: {in_words(error)}"
+        raise ValueError(said) from presentable(error)
 
 
 def _owner(option: str) -> str:

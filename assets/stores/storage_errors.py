@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ml.redaction import presentable, shown
+
 
 class StorageError(OSError):
     """An object store failed in a way that may pass: connection, time-out, server error."""
@@ -27,18 +29,21 @@ def explained(action: str, url: str) -> Iterator[None]:
         UnauthenticatedError,
     )
 
-    place = printable(url)
+    place = printable(shown(url))
     try:
         yield
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"cannot {action} {place}: not found") from error
+        raise FileNotFoundError(f"cannot {action} {place}: not found") from presentable(error)
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(f"cannot {action} {place}: {in_words(error)}") from error
+        said = f"cannot {action} {place}: {in_words(error)}"
+        raise PermissionError(said) from presentable(error)
     # obstore raises both for keys that it can't name, such as those with control characters.
     except (InvalidPathError, ValueError) as error:
-        raise ValueError(f"cannot {action} {place}: {in_words(error)}") from error
+        said = f"cannot {action} {place}: {in_words(error)}"
+        raise ValueError(said) from presentable(error)
     except BaseError as error:
-        raise StorageError(f"cannot {action} {place}: {in_words(error)}") from error
+        said = f"cannot {action} {place}: {in_words(error)}"
+        raise StorageError(said) from presentable(error)
 
 
 def in_words(error: BaseException) -> str:
@@ -52,7 +57,7 @@ def in_words(error: BaseException) -> str:
     for theirs, ours in _WORDS.items():
         if theirs in first:
             return ours
-    return printable(re.sub(r"^Generic \w+ error: ", "", first))[:300]
+    return printable(shown(re.sub(r"^Generic \w+ error: ", "", first)))[:300]
 
 
 def printable(text: str) -> str:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ml.redaction import shown
+from orchestration.screen import say
+
 if TYPE_CHECKING:
     from assets.copies.check_report import Checked, Match
-    from orchestration.screen import say
-from orchestration.settings import Settings
+    from orchestration.settings import Settings
 
 _FACTS = (
     *("content_hash", "source_bytes", "container", "video_codec", "audio_codec", "width"),
@@ -29,7 +31,7 @@ class CheckFailed(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        say(f"kadr: {self.message}", fg="red", err=True)
+        say(f"kadr: {shown(self.message)}", fg="red", err=True)
 
 
 @click.command()
@@ -125,7 +127,7 @@ def as_dict(checked: Checked, strip: Path | None) -> dict[str, Any]:
     return {
         "verdict": checked.verdict,
         "exit_code": exit_code(checked),
-        "file": {"uri": checked.uri, "name": checked.name, **facts},
+        "file": {"uri": shown(checked.uri), "name": checked.name, **facts},
         "library": {
             "videos": checked.video_count,
             "batches": checked.batch_count,
