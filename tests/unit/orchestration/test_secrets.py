@@ -20,6 +20,7 @@ from assets.stores.storage import Storage
 from ml.redaction import percent_encoded, shown
 from orchestration.cli import cli
 from orchestration.definitions import build_defs, resources
+from orchestration.instance import prepare
 from orchestration.settings import SECRET, Settings, from_environment, settled
 
 CANARY = "c4n4ry"
