@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_damaged_files_crash_no_worker_and_are_told_in_sentences(tmp_path: Path) -> None:
-    count = 4 * len(FORMATS)
-    found = decode_damaged(tmp_path, count, seed=1, workers=2)
+    count = 2 * len(FORMATS)
+    found = decode_damaged(tmp_path, count, seed=1, workers=1)
     assert found.problems() == []
     assert sum(found.kinds.values()) == count
     assert found.kinds["permanent"]
