@@ -14,7 +14,7 @@ import pytest
 from assets.stores.needs import GPU_RESOURCE, K8S_TAG, LIBRARY_POOLS, MODEL, RAY_TAG, SMALL
 from orchestration.definitions import build_defs
 from orchestration.executors import executor
-from orchestration.settings import Settings
+from orchestration.settings import SECRET, Settings
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,13 @@ def test_ray_jobs_get_the_settings_of_the_run() -> None:
     assert (
         "KADR_WORKERS=9" not in _configured(Settings(executor="ray", workers=9))["ray"]["env_vars"]
     )
+
+
+def test_ray_jobs_are_told_of_settings_by_name_and_of_files_too() -> None:
+    settings = Settings(executor="ray", clickhouse_url="clickhouse://me:s3cr3t@tables/kadr")
+    passed = _configured(settings)["ray"]["env_vars"]
+    assert "s3cr3t" not in str(passed)
+    assert {f"{name}_FILE" for name in SECRET} <= set(passed)
 
 
 def test_kubernetes_makes_a_job_of_every_step() -> None:

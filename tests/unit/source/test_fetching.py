@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -84,6 +86,10 @@ def test_missing_object_is_permanent_and_a_server_that_is_away_is_not(
         list(list_source("s3:///a.mp4"))
 
 
+PASSWORD = "a@#/?:ё"
+PRIVATE = f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"
+
+
 class _Answers(BaseHTTPRequestHandler):
     """Answers by path; what was asked is kept in ``asked``."""
 
@@ -101,8 +107,11 @@ class _Answers(BaseHTTPRequestHandler):
                 "to-file": "file:///etc/passwd",
                 "to-ftp": "ftp://127.0.0.1/x",
                 "to-ok": "/ok.mp4",
+                "to-private": "/private.mp4",
             }
             self._send(302, b"", Location=targets[name])
+        elif name == "private.mp4" and self.headers.get("Authorization") != PRIVATE:
+            self._send(401, b"no")
         elif name.isdigit():
             self._send(int(name), b"no")
         else:
@@ -187,6 +196,33 @@ def test_answers_that_are_no_video_say_whether_to_try_again(
 def test_redirect_to_another_address_is_followed(web: Web, tmp_path: Path) -> None:
     with fetch(f"{web[0]}/to-ok", tmp_path, WEB) as (path, _):
         assert path.read_bytes() == b"video"
+
+
+@pytest.mark.parametrize("password", [PASSWORD, quote(PASSWORD, safe="")])
+def test_a_user_is_sent_to_the_server_that_is_named_and_to_no_other(
+    web: Web, tmp_path: Path, password: str
+) -> None:
+    place = f"http://me:{password}@{web[0].removeprefix('http://')}"
+    with fetch(f"{place}/private.mp4?sig=1", tmp_path, WEB) as (path, _):
+        assert path.read_bytes() == b"video"
+    assert web[1][-1] == "/private.mp4?sig=1"
+    with pytest.raises(PermanentFailure, match="401"), fetch(f"{place}/to-private", tmp_path, WEB):
+        pass
+
+
+def test_videos_lie_beside_a_catalogue_whatever_its_password_and_signature_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = tmp_path / "catalogue.csv"
+    catalogue.write_text("uri\nclip.mp4\n")
+    handler = type("Handler", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    monkeypatch.chdir(tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"127.0.0.1:{server.server_address[1]}"
+        (video,) = list_source(f"http://me:a#/@{here}/catalogue.csv?X-Amz-Signature=a/b", WEB)
+        server.shutdown()
+    assert (video.uri, video.title) == (f"http://me:a%23%2F@{here}/clip.mp4", "clip")
 
 
 def test_server_error_that_passes_is_tried_again(web: Web, tmp_path: Path) -> None:

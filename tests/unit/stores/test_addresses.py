@@ -15,6 +15,11 @@ def test_local_uris_are_turned_back() -> None:
         local_path("file://host/share/x.mp4")
 
 
+def test_no_title_is_made_of_a_password() -> None:
+    for uri in ("https://me:s3cr3t@host", "https://me:s3cr3t#x@host/", "https://me:s3cr3t"):
+        assert "s3cr3t" not in title_of(uri)
+
+
 def test_default_titles() -> None:
     assert title_of("https://h/a/My%20clip.mp4?x=1.2") == "My clip"
     assert title_of("s3://b/a/100%25?.mp4") == "100%25?"
