@@ -13,10 +13,7 @@ CANARY = "c4n4ry"
 @pytest.mark.parametrize(
     "text",
     [
-        *(
-            f"http://me:{a}{CANARY}{b}@host/x"
-            for a, b in ("1#", "1/", "p@", "?x", "#?", "'x", " y")
-        ),
+        *(f"http://me:{sign}{CANARY}@host/x" for sign in ("", "1#", "1/", "p@", "?", "x'", "x y")),
         *(f"{scheme}://{CANARY}:x@host/x" for scheme in ("s3", "ftp", "clickhouse", "postgresql")),
         f"http://me:{CANARY}",
         f"http://me:{CANARY}/kadr and more",

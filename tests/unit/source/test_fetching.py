@@ -210,7 +210,7 @@ def test_a_user_is_sent_to_the_server_that_is_named_and_to_no_other(
         pass
 
 
-def test_a_catalogue_does_not_hand_its_signature_to_its_videos(
+def test_videos_lie_beside_a_catalogue_whatever_its_password_and_signature_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue = tmp_path / "catalogue.csv"
@@ -219,10 +219,10 @@ def test_a_catalogue_does_not_hand_its_signature_to_its_videos(
     monkeypatch.chdir(tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        here = f"http://127.0.0.1:{server.server_address[1]}"
-        (video,) = list_source(f"{here}/catalogue.csv?X-Amz-Signature=a/b", WEB)
+        here = f"127.0.0.1:{server.server_address[1]}"
+        (video,) = list_source(f"http://me:a#/@{here}/catalogue.csv?X-Amz-Signature=a/b", WEB)
         server.shutdown()
-    assert (video.uri, video.title) == (f"{here}/clip.mp4", "clip")
+    assert (video.uri, video.title) == (f"http://me:a%23%2F@{here}/clip.mp4", "clip")
 
 
 def test_server_error_that_passes_is_tried_again(web: Web, tmp_path: Path) -> None:
