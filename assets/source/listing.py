@@ -21,7 +21,7 @@ from assets.source.order import elapsed_s, last_made
 from assets.stores.addresses import VIDEO_SUFFIXES
 from assets.stores.batches import BATCHES, SourceVideo
 from assets.stores.clickhouse import ClickHouse
-from assets.stores.datasets import layout_of
+from assets.stores.datasets import DatasetDamaged, layout_of
 from assets.stores.needs import SMALL
 from assets.stores.resources import Library, Tables
 from assets.stores.secrets import Secret, hidden
@@ -209,11 +209,14 @@ def _not_tried_enough(
 def knows_later_news(library: Library, batch: str) -> bool:
     """Whether the batch's ``videos`` leave out what later batches took over, and say of licences
     what later listings said."""
-    ledger = library.datasets.ledger(VIDEOS.name, batch)
+    ledger = library.datasets.usable_ledger(VIDEOS.name, batch)  # damaged: it is made again
     if ledger is None or ledger.layout != layout_of(VIDEOS):
         return False
     columns = ["video_id", "status", "licensed"]
-    rows = library.datasets.table(VIDEOS, batch, columns).to_pylist()
+    try:
+        rows = library.datasets.table(VIDEOS, batch, columns).to_pylist()
+    except DatasetDamaged:
+        return False
     left_out = {row["video_id"] for row in rows if row["status"] == "filtered"}
     licensed = {row["video_id"]: row["licensed"] for row in rows}
     known = library.batches.licences(batch)

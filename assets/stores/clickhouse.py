@@ -67,6 +67,10 @@ class CannotConnect(ClickHouseError):
     """The server can't be reached, does not let us in, or went away in the middle."""
 
 
+class EngineDamaged(ClickHouseError):
+    """The embedded engine can't open its directory, though nobody else has it open."""
+
+
 class NoTables(ClickHouseError):
     """There is no library where the settings point."""
 
@@ -226,7 +230,11 @@ class ClickHouse:
                 return _client(interface="chdb", path=str(directory))
             except ProgrammingError as error:
                 if not _is_open_elsewhere(directory):
-                    raise
+                    why = _message(error).partition("\n")[0]
+                    raise EngineDamaged(
+                        f"the tables in {directory} can't be opened ({why}): `kadr doctor --mend` "
+                        "moves them aside, then `kadr ingest SOURCE` loads them again"
+                    ) from error
                 cause = error
             if not told:
                 self.on_wait(f"waiting: {directory} is open in another program")

@@ -38,6 +38,10 @@ READ_ROWS = 64  # rows in a RecordBatch that is read; 64 JPEG frames are some 4 
 _ALREADY_COMPRESSED = {"jpeg", "flac", "luma_zstd", "bands_zstd"}
 
 
+_MADE_AGAIN = "`kadr ingest SOURCE` makes it again"
+_SET_ASIDE = "`kadr doctor --deep --mend` moves it aside, then `kadr ingest SOURCE` makes it again"
+
+
 class DatasetDamaged(OSError):
     """A dataset's file is not whole: names it, and what makes it again."""
 
@@ -224,23 +228,25 @@ class DatasetStore:
         if not self.storage.exists(key):
             yield None
             return
+        remedy = _MADE_AGAIN
         try:
             with (
                 self.storage.open_reader(key) as source,
                 pq.ParquetFile(source, page_checksum_verification=True) as file,
             ):
+                remedy = _SET_ASIDE  # the footer is whole, so only reading all of it tells
                 yield file
         except (pa.ArrowInvalid, OSError) as error:
             # Of what Arrow finds in a file, none has a number; what the disk or a server says has.
             if isinstance(error, (StorageError, DatasetDamaged)) or getattr(error, "errno", None):
                 raise
-            raise self._damaged(name, batch, str(error).splitlines()[0]) from error
+            raise self._damaged(name, batch, str(error).splitlines()[0], remedy) from error
 
-    def _damaged(self, name: str, batch: str, why: str) -> DatasetDamaged:
-        return DatasetDamaged(
-            f"{self.storage.url(self.key(name, batch))} is damaged ({why.rstrip('.')}): "
-            "`kadr ingest` makes it again, after `kadr doctor --mend` has moved it aside if need be"
-        )
+    def _damaged(
+        self, name: str, batch: str, why: str, remedy: str = _MADE_AGAIN
+    ) -> DatasetDamaged:
+        url = self.storage.url(self.key(name, batch))
+        return DatasetDamaged(f"{url} is damaged ({why.rstrip('.')}): {remedy}")
 
 
 @dataclass

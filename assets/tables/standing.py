@@ -3,8 +3,8 @@
 A disk loses the end of a file, a folder is copied while it is written to, a back-up is older than
 Dagster's database: its records then speak of what is not there, and nothing would ever be done
 about it. Records are therefore held against the files before every ingestion. That has to be cheap
-for a hundred thousand batches: one listing, one query, and a look into the files that are not as
-they were when somebody last looked into them (``whole.json`` beside the local state).
+for a hundred thousand batches: one listing, one query, and a look into the batches whose files or
+tables are not as they were when somebody last looked (``whole.json`` beside the local state).
 """
 
 from __future__ import annotations
@@ -33,16 +33,21 @@ _READERS = 16
 _INGEST = "kadr ingest SOURCE"
 Say = Callable[[str], None]
 Files = Mapping[str, str]  # key to etag
-Held = Mapping[tuple[str, str], str]  # table and batch to what the rows were made from
+# Table and batch to what the rows were made from; empty where rows are missing.
+Held = Mapping[tuple[str, str], str]
+_TABLES = "tables/"  # before a table's name, where it stands among the files of a batch
 
 
 def lost(library: Library, tables: Tables, finished: Sequence[str], say: Say) -> dict[str, str]:
     """Those of the finished batches whose files or tables are not what they were, and why."""
-    files, noted = _files(library.storage), _noted(library)
-    held = _held(tables, say)
+    held, noted = _held(tables, say), _noted(library)
+    files = _with_tables(_files(library.storage), held)
     look = partial(_why_lost, library, held)
     with ThreadPoolExecutor(_READERS) as readers:
-        had = (files[batch] for batch in finished), (noted.get(batch, {}) for batch in finished)
+        had = (
+            (files.get(batch, {}) for batch in finished),
+            (noted.get(batch, {}) for batch in finished),
+        )
         reasons = dict(zip(finished, readers.map(look, finished, *had), strict=True))
     _note(library, {b: files[b] for b in finished if not reasons[b]})
     return {batch: why for batch, why in reasons.items() if why}
@@ -64,15 +69,26 @@ def _held(tables: Tables, say: Say) -> Held:
         return {}
     names = {"tables": [table.name for table in BY_BATCH]}
     with tables.session("looking for what was lost", say) as client:
-        rows = client.query(sql.statement("load/loaded_state"), parameters=names).result_rows
-    return {(str(table), str(batch)): str(made) for table, batch, made in rows}
+        rows = client.query(sql.statement("load/standing"), parameters=names).result_rows
+    return {(str(t), str(batch)): str(made) if whole else "" for t, batch, made, whole in rows}
+
+
+def _with_tables(files: Mapping[str, Files], held: Held) -> dict[str, Files]:
+    """What the tables hold of each batch stands among its files, and so is noted with them: an
+    older ClickHouse is noticed like an older file."""
+    of_tables: dict[str, dict[str, str]] = defaultdict(dict)
+    for (table, batch), made in held.items():
+        of_tables[batch][_TABLES + table] = made
+    return {batch: {**files.get(batch, {}), **of_tables[batch]} for batch in {*files, *of_tables}}
 
 
 def _why_lost(library: Library, held: Held, batch: str, files: Files, noted: Files) -> str:
-    if gone := sorted(noted.keys() - files.keys()):
-        return f"{library.storage.url(gone[0])} is gone"
     if (VIDEOS.name, batch) not in held:
         return "the tables hold nothing of it"
+    if gone := sorted(noted.keys() - files.keys()):
+        return _is_gone(library, gone[0])
+    if short := [t.name for t in BY_BATCH if held.get((t.name, batch)) == ""]:
+        return f"the table {short[0]} does not hold all rows that were loaded"
     if files == noted:
         return ""
     try:
@@ -80,6 +96,12 @@ def _why_lost(library: Library, held: Held, batch: str, files: Files, noted: Fil
         return _look_into(library, batch, changed) or _made_otherwise(library, held, batch)
     except DatasetDamaged as error:
         return str(error)
+
+
+def _is_gone(library: Library, key: str) -> str:
+    if key.startswith(_TABLES):
+        return f"the table {key.removeprefix(_TABLES)} holds nothing of it any more"
+    return f"{library.storage.url(key)} is gone"
 
 
 def _look_into(library: Library, batch: str, changed: Sequence[str]) -> str:
@@ -152,10 +174,13 @@ def dataset_problems(library: Library, *, deep: bool = False) -> Iterator[Proble
 def table_problems(library: Library, tables: Tables, batches: Sequence[str]) -> Iterator[Problem]:
     """Batches whose rows were made from other files than there are; each is loaded again by the
     next ingestion."""
-    files, held = _files(library.storage), _held(tables, lambda _: None)
+    held, noted = _held(tables, lambda _: None), _noted(library)
+    files = _with_tables(_files(library.storage), held)
     for batch in batches:
+        # Only what is gone is told by the note: all that is there is looked into.
+        had = dict.fromkeys(noted.get(batch, {}), "")
         try:
-            why = _why_lost(library, held, batch, files[batch], {})
+            why = _why_lost(library, held, batch, files.get(batch, {}), had)
         except ListDamaged:
             continue  # told of by itself
         if why:

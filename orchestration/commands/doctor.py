@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from enum import Enum, auto
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from assets.stores.clickhouse import ClickHouse, ClickHouseError
+from assets.stores.clickhouse import ClickHouse, ClickHouseError, EngineDamaged
 from assets.stores.problems import Problem
 from assets.stores.resources import Library, Tables
 from orchestration.records import RecordsError, record_problems
@@ -36,10 +37,21 @@ def doctor(*, mend: bool, deep: bool) -> None:
     changed without --mend, and nothing is ever deleted: what is damaged is moved aside, and the
     next `kadr ingest` makes it again. Exit code 1 where something is still wrong.
     """
+    from orchestration.commands.ingest import alone_here
+
+    settings = settled()
+    # What an ingestion is writing is not to be moved away under it.
+    with alone_here(settings) if mend else nullcontext():
+        left = _look(settings, mend=mend, deep=deep)
+    click.echo(f"{left} things are wrong" if left else "nothing is wrong")
+    sys.exit(1 if left else 0)
+
+
+def _look(settings: Settings, *, mend: bool, deep: bool) -> int:
+    """Look at everything, mend if asked, and return how many problems are left."""
     from orchestration.definitions import resources
     from orchestration.index_problems import index_problems
 
-    settings = settled()
     ours = resources(settings)
     library: Library = ours["library"]
     found = [_told(p, mend=mend) for p in _problems(settings, library, ours["tables"], deep=deep)]
@@ -51,8 +63,7 @@ def doctor(*, mend: bool, deep: bool) -> None:
         left += len(indexes)
     if _State.TO_INGEST in found:
         click.echo(f"then: {_INGEST}")
-    click.echo(f"{left} things are wrong" if left else "nothing is wrong")
-    sys.exit(1 if left else 0)
+    return left
 
 
 class _State(Enum):
@@ -113,9 +124,11 @@ def _tables(settings: Settings, library: Library, tables: Tables) -> Iterator[Pr
         yield from table_problems(library, tables, done)
     except RecordsError as error:
         yield Problem(str(error), str(settings.dagster_home), "kadr doctor --mend")
-    except ClickHouseError as error:
+    except EngineDamaged as error:
         aside = partial(_set_aside, place.directory) if place.directory else None
         yield Problem(str(error), place.label, f"kadr doctor --mend, then {_INGEST}", aside)
+    except ClickHouseError as error:  # away, in other hands, of a newer version: not damaged
+        yield Problem(str(error), place.label, "what it says, then kadr doctor")
 
 
 def _set_aside(directory: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 
@@ -61,7 +60,7 @@ def ingest(
         RunFailed: a run failed; the next ingestion tries its batch again.
         CannotConnect: ClickHouse is away; nothing more is begun without it.
     """
-    with _alone(settings.state_dir / "ingest.lock"), alone(instance, "ingestion"):
+    with alone_here(settings), alone(instance, "ingestion"):
         ours = resources(settings)
         library: Library = ours["library"]
         _tidy(library, instance)
@@ -154,7 +153,13 @@ def _tidy(library: Library, instance: dg.DagsterInstance) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone_here(settings: Settings) -> Iterator[None]:
+    """Be the only process of this machine that ingests, or mends, the library.
+
+    Raises:
+        Busy: another one does.
+    """
+    path = settings.state_dir / "ingest.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as lock:
         try:
