@@ -26,7 +26,7 @@ from assets.stores.problems import Problem
 from assets.stores.resources import Library, Tables
 from assets.stores.storage import Storage
 from assets.tables.batch_tables import BY_BATCH, load_of
-from ml.schemas import VIDEOS
+from ml.schemas import AUDIO, FRAMES, MOTION, VIDEOS
 
 _NOTE = "whole.json"
 _READERS = 16
@@ -35,6 +35,8 @@ Say = Callable[[str], None]
 Files = Mapping[str, str]  # key to etag
 # Table and batch to what the rows were made from; empty where rows are missing.
 Held = Mapping[tuple[str, str], str]
+# What every batch has, whatever the models: a folder that was restored may lack one of them.
+_DECODED = {dataset.name for dataset in (VIDEOS, FRAMES, MOTION, AUDIO)}
 _TABLES = "tables/"  # before a table's name, where it stands among the files of a batch
 
 
@@ -87,6 +89,9 @@ def _why_lost(library: Library, held: Held, batch: str, files: Files, noted: Fil
         return "the tables hold nothing of it"
     if gone := sorted(noted.keys() - files.keys()):
         return _is_gone(library, gone[0])
+    there = {Path(key).parent.name for key in files}
+    if missing := sorted(_DECODED - there):
+        return f"the dataset {missing[0]} is missing"
     if short := [t.name for t in BY_BATCH if held.get((t.name, batch)) == ""]:
         return f"the table {short[0]} does not hold all rows that were loaded"
     if files == noted:

@@ -70,7 +70,9 @@ def ingest(
         old = unfinished(instance, names)
         gone = _lost(library, ours["tables"], [name for name in names if name not in old], say)
         todo = {*old, *gone, *outdated(library), *again}
-        wanted = [n for n in names if every_batch or force or n in todo]
+        # What was lost first: a batch is compared with what the others have at that moment.
+        in_order = sorted(names, key=lambda name: name not in gone)
+        wanted = [n for n in in_order if every_batch or force or n in todo]
         work = _Work(instance, force)
         work.run_batches(wanted, say)
         behind = library_is_behind(instance) or _is_filed_otherwise(library)
