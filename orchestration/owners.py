@@ -172,7 +172,7 @@ def dead_among(instance: dg.DagsterInstance, owners: Iterable[Owner]) -> set[Own
     far = {owner for owner, lives in seen.items() if lives is None}
     if far:
         names = ", ".join(sorted(map(str, far)))
-        log.info("looking for up to %.0f s whether this is still at work: %s", WATCH_S, names)
+        log.warning("looking for up to %.0f s whether this is still at work: %s", WATCH_S, names)
     return {owner for owner, lives in seen.items() if lives is False} | _silent(instance, far)
 
 

@@ -34,7 +34,6 @@ MODULES = {
 UNIMPORTED = {
     "dagster-webserver": "a command: Dagster's pages",
     "mypy": "a command of the Makefile",
-    "psycopg2-binary": "SQLAlchemy's driver for KADR_POSTGRES_URL",
     "pytest-timeout": "a plugin: `timeout` in pyproject.toml",
     "pytest-xdist": "a plugin: `-n` in the Makefile",
     "ray": "dagster-ray submits jobs with it, by the client that comes with `default`",
