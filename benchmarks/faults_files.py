@@ -76,7 +76,8 @@ class Found:
 
     @staticmethod
     def _grew(values: list[float] | list[int]) -> float:
-        return max(values[_WARM:], default=0) - max(values[:_WARM], default=0)
+        warm = min(_WARM, len(values) // 2)
+        return max(values[warm:]) - max(values[:warm])
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -158,7 +159,8 @@ def _note(found: Found, outcome: Outcome[Task, Done]) -> None:
     texts = [str(failure)] if failure else [warning] if warning else []
     for text in texts:
         found.reasons[re.sub(r"\d+(\.\d+)?", "N", text)[:150]] += 1
-        if text.startswith("decoder"):  # so ml/workers.py begins what it says of a worker
+        # So ml/workers.py begins what it says of a worker that crashed or was ended.
+        if text.startswith(("decoder", "took longer")):
             found.crashed.append(f"{outcome.task.video.uri}: {text}")
         if _NO_SENTENCE.search(text):
             found.no_sentence.append(text)

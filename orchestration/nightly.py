@@ -56,6 +56,7 @@ from assets.source.health import (
 from assets.source.listing import SETTLE_S, WHY_TAG, is_fresh, last_listing
 from assets.source.order import began_after, elapsed_s
 from assets.source.videos import list_source
+from assets.stores.scratch import remove_dead
 from orchestration.jobs import (
     BATCH_JOB,
     LIBRARY_JOB,
@@ -135,6 +136,7 @@ def batches_sensor(
     )
     def batches(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         end_dead_runs(context.instance)
+        remove_dead(settings.state_dir / "scratch")
         plan = plan_requests(context.instance, priority, patience, time.time())
         if plan.requests:
             context.log.info(plan.in_words())

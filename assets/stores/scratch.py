@@ -2,8 +2,8 @@
 
 Whoever works in such a folder holds a lock on it that the kernel lets go of when the process ends,
 however it ends. So a folder whose lock is free is nobody's, and the next to start removes it. A
-process that was forked from the holder holds the lock too: what a killed step's workers still write
-is left alone until they are gone.
+process that was forked from the holder holds the lock too: what it still writes is left alone until
+it is gone. (Workers are spawned, and end with their step.)
 
 These folders lie below ``KADR_STATE``, which is a disk of one machine: over a network such locks
 may reach nobody. Where a file system has none, a folder is removed a day after the last write.

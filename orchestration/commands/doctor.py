@@ -81,7 +81,7 @@ def _told(problem: Problem, *, mend: bool) -> _State:
         problem.mend()
         click.echo("  mended")
         return _State.TO_INGEST if _INGEST in problem.remedy else _State.MENDED
-    click.echo(f"  what mends it: {problem.remedy}")
+    say(f"  what mends it: {problem.remedy}")
     return _State.LEFT
 
 

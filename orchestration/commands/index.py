@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.screen import say
 from orchestration.settings import Settings, settled
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def index(force: bool) -> None:
     settings = settled()
     prepare(settings)
     with open_here(settings) as instance:
-        bring_up(settings, instance, click.echo, force=force)
+        bring_up(settings, instance, say, force=force)
 
 
 def bring_up(

@@ -121,7 +121,7 @@ def _write_lines(answer: Answer, out: IO[str], cell: Callable[[Any], Any]) -> No
     quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     plain.writerow([cell(name) for name in answer.columns])
     for row in answer.rows:
-        cells = ["" if value is None else cell(_csv_value(value)) for value in row]
+        cells = [_csv_cell(value, cell) for value in row]
         # Python before 3.13 does not quote a carriage return, which ends a line for most readers.
         ends_line = any(isinstance(value, str) and "\r" in value for value in cells)
         (quoted if ends_line else plain).writerow(cells)
@@ -217,6 +217,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _csv_cell(value: Any, cell: Callable[[Any], Any]) -> Any:
+    """Only a text, or a list of them, may hold what somebody wrote."""
+    if value is None:
+        return ""
+    is_text = isinstance(value, str | list | tuple | dict)
+    return cell(_csv_value(value)) if is_text else _csv_value(value)
 
 
 def _csv_value(value: Any) -> Any:

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import IO, Any
 
 import pytest
@@ -66,9 +67,9 @@ def test_csv_of_a_hostile_title_opens_as_text(title: str) -> None:
 
 
 def test_csv_keeps_numbers_and_harmless_texts_as_they_are() -> None:
-    row = [-1.5, -3, None, "a - b", "1-2", "ё = е", [-1.0], True]
-    text = printed(write_csv, list("abcdefgh"), row)
-    assert text.splitlines()[1] == "-1.5,-3,,a - b,1-2,ё = е,[-1.0],True"
+    row = [-1.5, -3, None, "a - b", "1-2", "ё = е", [-1.0], True, Decimal("-1.50")]
+    text = printed(write_csv, list("abcdefghi"), row)
+    assert text.splitlines()[1] == "-1.5,-3,,a - b,1-2,ё = е,[-1.0],True,-1.50"
 
 
 def test_csv_can_not_drive_a_terminal() -> None:
