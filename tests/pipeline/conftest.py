@@ -38,7 +38,7 @@ FEW_TAGS = str(Path(__file__).with_name("few_tags.csv"))
 OFF = {f"KADR_{channel}_MODEL": "off" for channel in ("SPEECH", "OCR", "VISUAL", "TEXT", "FACES")}
 OFF |= {"KADR_TAXONOMY": FEW_TAGS}
 # What a step needs for these clips on a busy machine, many times over.
-LIMIT_S = 400.0
+LIMIT_S = 900.0
 
 
 @dataclass(frozen=True)
