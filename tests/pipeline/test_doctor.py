@@ -103,7 +103,7 @@ def test_what_dagster_calls_finished_is_held_against_what_is_there(
 def test_a_copied_library_is_looked_into_once_and_is_whole(finished: Kadr, tmp_path: Path) -> None:
     """Copied without its times, so that every file seems new."""
     data = tmp_path / "data"
-    shutil.copytree(finished.data, data, copy_function=shutil.copyfile)
+    shutil.copytree(finished.data, data, symlinks=True, copy_function=shutil.copyfile)
     assert _lost(Kadr(data)) == {}
 
 
