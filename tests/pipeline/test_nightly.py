@@ -152,5 +152,5 @@ def test_a_broken_batch_is_tried_three_times_left_and_named(night: Night, sample
         ["library"],
     ]
     assert night.later() == []
-    assert "Parquet" in night.left_failed()[batch]
+    assert f"{batch}.parquet is damaged" in night.left_failed()[batch]
     path.write_bytes(intact)
